@@ -1,0 +1,93 @@
+# Everything a person types here: `make help`. Needs Python >= 3.11 (with venv) and make, nothing else.
+#
+#   PYTHON=python3.13      the interpreter that the environment is made with
+#   INSTALLER=pip          install with pip alone (by default uv does it, several times faster)
+#   WORKERS=4              test processes; 0 runs the tests in one
+#   ARGS="-k wallet -x"    more arguments for pytest
+
+PYTHON ?= python3
+INSTALLER ?= uv
+WORKERS ?= 2
+ARGS ?=
+SEED ?=
+SERVE ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+PYTEST := $(PY) -m pytest -q
+NO_SERVICES := not bench and not redis and not rabbitmq
+
+DEMO_ARGS ?= $(if $(SEED),--seed $(SEED)) $(if $(filter 1 yes true,$(SERVE)),--serve)
+
+export PYTHONUNBUFFERED := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-postgres test-sqlite test-brokers test-cov lint format types \
+        contracts migrations-check bench wheel clean distclean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
+
+venv: $(READY)  ## the environment in .venv, with everything installed
+
+demo: $(READY)  ## one bulk SMS from end to end; SEED=7 repeats it, SERVE=1 keeps it up
+	@$(PY) example_project/manage.py bulksms_demo $(DEMO_ARGS)
+
+test: test-postgres test-sqlite  ## the test suite: on PostgreSQL, then its fast part on SQLite
+
+test-postgres: $(READY)  ## the suite on PostgreSQL (DATABASE_URL, or a server of its own)
+	@echo "==> tests on PostgreSQL"
+	@$(PYTEST) -n $(WORKERS) -m "$(NO_SERVICES)" $(ARGS)
+
+test-sqlite: $(READY)  ## the fast part of the suite on SQLite
+	@echo "==> fast tests on SQLite"
+	@env -u DATABASE_URL BULKSMS_TEST_DB=sqlite \
+	    $(PYTEST) -n $(WORKERS) -m "$(NO_SERVICES) and not slow and not postgres" $(ARGS)
+
+test-brokers: $(READY)  ## the tests against a real Redis and RabbitMQ (two URLs in the environment)
+	@echo "==> tests against Redis and RabbitMQ"
+	@$(PYTEST) -rs -m "redis or rabbitmq" $(ARGS)
+
+test-cov: $(READY)  ## the suite on PostgreSQL, and which lines it did not reach
+	@$(PYTEST) -n $(WORKERS) -m "$(NO_SERVICES)" --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+lint: $(READY)  ## ruff: rules and format
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: $(READY)  ## let ruff repair what it can
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+types: $(READY)  ## mypy, strict
+	@$(PY) -m mypy
+
+contracts: $(READY)  ## which module may import which (setup.cfg, [importlinter])
+	@$(VENV)/bin/lint-imports
+
+migrations-check: $(READY)  ## fails when the models have changes that no migration has
+	@$(PY) -m django makemigrations --check --dry-run --settings tests.settings --pythonpath .
+
+bench: $(READY)  ## speed, as ratios to the bare database
+	@$(PY) -m tests.benchmarks
+
+wheel: $(READY)  ## dist/*.whl and dist/*.tar.gz
+	@rm -rf build dist
+	@$(PY) -m build --outdir dist . > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@ls -l dist
+
+clean:  ## remove what tools and builds left behind
+	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
+	    .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## clean, and remove the environment too
+	@rm -rf $(VENV)
+
+# Made again when the requirements change. The second install may fail: some systems have no wheel
+# of the PostgreSQL server, and the tests then say what they use instead.
+$(READY): setup.cfg pyproject.toml
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" INSTALLER="$(INSTALLER)" sh .ci/install
+	@touch $(READY)

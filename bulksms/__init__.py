@@ -1,0 +1,25 @@
+"""Bulk SMS for any Django project: an outbox, a prepaid wallet, carriers and delivery reports.
+
+``from bulksms import send_sms, send_bulk`` is all that a host project needs to send. Both names are
+resolved on first use, so that importing ``bulksms`` never needs Django's app registry.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bulksms.services.sending import send_bulk as send_bulk
+    from bulksms.services.sending import send_sms as send_sms
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "send_bulk", "send_sms"]
+
+_LAZY = {"send_bulk": "bulksms.services.sending", "send_sms": "bulksms.services.sending"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'bulksms' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

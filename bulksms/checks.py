@@ -1,0 +1,82 @@
+"""System checks: every wrong or missing setting has an id and says what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+from bulksms import conf
+from bulksms.services import routing
+
+
+def broker_is_configured() -> bool:
+    """Whether the host chose a broker; without one dramatiq would silently pick a RabbitMQ."""
+    return bool(getattr(django_settings, "DRAMATIQ_BROKER", None))
+
+
+def register() -> None:
+    """Register all checks of this module."""
+    for check in (check_broker, check_settings, check_carriers, check_timeouts, check_database):
+        checks.register(check, "bulksms")
+
+
+def check_broker(**_: Any) -> list[checks.CheckMessage]:
+    if broker_is_configured():
+        return []
+    hint = "Set DRAMATIQ_BROKER and put 'django_dramatiq' before 'bulksms' in INSTALLED_APPS."
+    return [checks.Error("No broker is configured; nothing would be sent.", hint, id="bulksms.E001")]
+
+
+def check_settings(**_: Any) -> list[checks.CheckMessage]:
+    given = getattr(django_settings, "BULKSMS", {})
+    if not isinstance(given, dict):
+        return [checks.Error("BULKSMS must be a dict.", id="bulksms.E002")]
+    return [
+        checks.Error(f"BULKSMS has no setting {name!r}.", "Look for a typo.", id="bulksms.E003")
+        for name in sorted(set(given) - conf.NAMES)
+    ]
+
+
+def check_carriers(**_: Any) -> list[checks.CheckMessage]:
+    found: list[checks.CheckMessage] = []
+    if not conf.settings.CARRIERS:
+        hint = "Add one to BULKSMS['CARRIERS']; see the quickstart."
+        found.append(checks.Warning("No carrier is configured.", hint, id="bulksms.W004"))
+    for name in conf.settings.CARRIERS:
+        try:
+            routing.carrier(name)
+        except (ImportError, ImproperlyConfigured, KeyError, ValueError, TypeError) as error:
+            text = f"Carrier {name!r} cannot be set up: {error!r}"
+            found.append(checks.Error(text, "Check BACKEND and OPTIONS.", id="bulksms.E005"))
+    for prefix, name in conf.settings.ROUTES.items():
+        if name not in conf.settings.CARRIERS:
+            text = f"BULKSMS['ROUTES'][{prefix!r}] names an unknown carrier {name!r}."
+            found.append(checks.Error(text, id="bulksms.E006"))
+    return found
+
+
+def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
+    s = conf.settings
+    if s.CONNECT_TIMEOUT_S + s.SUBMIT_TIMEOUT_S < s.LEASE_S < s.TIME_LIMIT_S:
+        return []
+    text = "CONNECT_TIMEOUT_S + SUBMIT_TIMEOUT_S < LEASE_S < TIME_LIMIT_S does not hold."
+    hint = "A worker must not lose its lease while the carrier may still answer."
+    return [checks.Error(text, hint, id="bulksms.E007")]
+
+
+def check_database(**_: Any) -> list[checks.CheckMessage]:
+    if connection.vendor == "postgresql":
+        return []
+    if connection.vendor != "sqlite":
+        text = f"bulksms runs on PostgreSQL or SQLite, not on {connection.vendor}."
+        return [checks.Error(text, id="bulksms.E008")]
+    if connection.settings_dict.get("OPTIONS", {}).get("transaction_mode") == "IMMEDIATE":
+        return []
+    text = "SQLite without transaction_mode IMMEDIATE fails under concurrent writers."
+    hint = "DATABASES['default']['OPTIONS'] = {'transaction_mode': 'IMMEDIATE', 'init_command':" \
+        " 'PRAGMA journal_mode=WAL;'}"  # fmt: skip
+    return [checks.Warning(text, hint, id="bulksms.W009")]

@@ -1,0 +1,205 @@
+"""Set-based SQL for PostgreSQL and SQLite: the only module that asks which of the two it is on.
+
+Statements elsewhere are written once. What differs stands here: how many rows are inserted (COPY or
+``executemany``), how a list of values becomes a table (``unnest`` or ``json_each``), how rows are
+locked, and how dates, ids and booleans are written.
+
+The one database alias is ``default``: a check refuses a router that sends us elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.db import OperationalError, connection, models
+from django.db.backends.utils import CursorWrapper
+
+#: SQL types by the word used for them in this package.
+UUID_, TEXT, INT, BOOL, TIME = "uuid", "text", "bigint", "boolean", "timestamptz"
+
+Row = tuple[Any, ...]
+
+
+def is_postgresql() -> bool:
+    return connection.vendor == "postgresql"
+
+
+# Values in and out
+
+
+def _to_sqlite(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, dt.datetime):
+        return str(connection.ops.adapt_datetimefield_value(value))
+    return value
+
+
+def _from_sqlite(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == UUID_:
+        return UUID(value)
+    if kind == BOOL:
+        return bool(value)
+    if kind == TIME:
+        # Django converts columns of declared types itself, expressions come as text.
+        moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(value)
+        return moment.replace(tzinfo=dt.UTC)
+    return value
+
+
+def _params(values: Iterable[Any]) -> list[Any]:
+    return list(values) if is_postgresql() else [_to_sqlite(value) for value in values]
+
+
+def _rows(cursor: CursorWrapper, kinds: Sequence[str]) -> list[Row]:
+    rows = cursor.fetchall()
+    if is_postgresql():
+        return rows
+    return [
+        tuple(_from_sqlite(value, kind) for value, kind in zip(row, kinds, strict=True))
+        for row in rows
+    ]
+
+
+def execute(sql: str, params: Sequence[Any] = ()) -> int:
+    """Run one statement; returns how many rows it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, _params(params))
+        return cursor.rowcount
+
+
+def fetch(sql: str, params: Sequence[Any], kinds: Sequence[str]) -> list[Row]:
+    """Run one statement that returns rows, of columns of the given ``kinds`` (in order)."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, _params(params))
+        return _rows(cursor, kinds)
+
+
+# Many rows
+
+
+def values(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """SQL (and its parameters) of a table ``v`` with ``columns`` (name -> kind) and ``rows``.
+
+    For ``UPDATE t SET x = v.x FROM {sql} WHERE t.id = v.k``. One parameter per column (PostgreSQL)
+    or one in all (SQLite), so that the statement's text does not depend on the number of rows.
+    """
+    if is_postgresql():
+        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+        by_column: list[Any] = [list(column) for column in zip(*rows, strict=True)]
+        return f"unnest({arrays}) AS v({', '.join(columns)})", by_column or [[] for _ in columns]
+    picks = ", ".join(f"json_extract(value, '$[{i}]') AS {c}" for i, c in enumerate(columns))
+    document = json.dumps([[_to_sqlite(value) for value in row] for row in rows])
+    return f"(SELECT {picks} FROM json_each(%s)) AS v", [document]
+
+
+def update(
+    table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], *, guard: str = ""
+) -> list[Any]:
+    """Set ``columns`` (name -> kind) of many rows at once, the first column being the key.
+
+    ``guard`` is an SQL condition over ``t`` and ``v`` that a row must still meet. Returns the keys
+    of the rows that were updated.
+    """
+    if not rows:
+        return []
+    key, *others = columns
+    source, params = values({f"v_{name}": kind for name, kind in columns.items()}, rows)
+    sets = ", ".join(f"{name} = v.v_{name}" for name in others)
+    return _update_from(table, key, columns[key], sets, source, params, guard)
+
+
+def add(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Like :func:`update`, but adds the values to the columns."""
+    if not rows:
+        return []
+    key, *others = columns
+    source, params = values({f"v_{name}": kind for name, kind in columns.items()}, rows)
+    sets = ", ".join(f"{name} = t.{name} + v.v_{name}" for name in others)
+    return _update_from(table, key, columns[key], sets, source, params, "")
+
+
+def _update_from(
+    table: str, key: str, kind: str, sets: str, source: str, params: list[Any], guard: str
+) -> list[Any]:
+    condition = f" AND {guard}" if guard else ""
+    sql = f"UPDATE {table} AS t SET {sets} FROM {source} WHERE t.{key} = v.v_{key}{condition}"
+    return [row[0] for row in fetch(f"{sql} RETURNING {key}", params, (kind,))]
+
+
+def matching(column: str, kind: str, wanted: Sequence[Any]) -> tuple[str, list[Any]]:
+    """``column`` is one of ``wanted``: a condition with one parameter, however many there are."""
+    if is_postgresql():
+        return f"{column} = ANY(%s::{kind}[])", [list(wanted)]
+    document = json.dumps([_to_sqlite(value) for value in wanted])
+    return f"{column} IN (SELECT value FROM json_each(%s))", [document]
+
+
+def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert many rows: COPY on PostgreSQL. ``names`` are column names of ``model``."""
+    table, columns = model._meta.db_table, ", ".join(names)
+    with connection.cursor() as cursor:
+        if is_postgresql():
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        marks = ", ".join(["%s"] * len(names))
+        adapted = ([_to_sqlite(value) for value in row] for row in rows)
+        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", adapted)
+
+
+def insert_new(
+    table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], *, returning: str
+) -> list[Any]:
+    """Insert rows but those that break a unique constraint; returns ``returning`` of the new ones."""
+    if not rows:
+        return []
+    source, params = values(columns, rows)
+    names = ", ".join(columns)
+    # "WHERE true" keeps SQLite from reading ON CONFLICT as the ON of a join.
+    sql = (
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM {source} WHERE true"
+        f" ON CONFLICT DO NOTHING RETURNING {returning}"
+    )
+    return [row[0] for row in fetch(sql, params, (columns.get(returning, INT),))]
+
+
+# Locks
+
+
+def for_update(*, skip_locked: bool = False) -> str:
+    """The end of a SELECT that locks its rows. SQLite's write transactions exclude each other."""
+    if not is_postgresql():
+        return ""
+    return " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
+
+
+@contextmanager
+def lock_timeout(seconds: float) -> Iterator[None]:
+    """Wait at most ``seconds`` for locks in this block; inside a transaction only.
+
+    The caller's own setting is restored, also inside the host's transaction. On SQLite the
+    connection's ``timeout`` option rules.
+    """
+    if not is_postgresql():
+        yield
+        return
+    before = fetch("SELECT current_setting('lock_timeout')", (), (TEXT,))[0][0]
+    set_local = "SELECT set_config('lock_timeout', %s, true)"
+    fetch(set_local, (f"{int(seconds * 1000)}ms",), (TEXT,))
+    yield
+    fetch(set_local, (before,), (TEXT,))
+
+
+def is_lock_timeout(error: OperationalError) -> bool:
+    """Whether ``error`` says that a lock was not to be had in time."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state == "55P03" or "database is locked" in str(error)

@@ -1,0 +1,42 @@
+"""What an SMS part costs: rates by number prefix, with their history."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from bulksms.models.base import CreatedModel, at_least_zero
+from bulksms.models.organisations import Organisation
+
+
+class Rate(CreatedModel):
+    """Price of one unit to numbers that start with ``prefix``, from ``effective_from`` on.
+
+    The longest prefix wins; an organisation's own rate wins over the default (no organisation); of
+    several the newest that is effective. Rows are added, never changed: that is the history.
+    """
+
+    organisation = models.ForeignKey(
+        Organisation, null=True, blank=True, on_delete=models.CASCADE, related_name="rates"
+    )
+    #: E.164 digits that the number starts with; empty = every number.
+    prefix = models.CharField(max_length=15, blank=True)
+    currency = models.CharField(max_length=3)
+    price_micros = models.BigIntegerField()
+    effective_from = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            at_least_zero("price_micros", name="rate_price"),
+            models.UniqueConstraint(
+                fields=("organisation", "prefix", "currency", "effective_from"),
+                name="bulksms_rate_unique",
+            ),
+            models.UniqueConstraint(
+                fields=("prefix", "currency", "effective_from"),
+                condition=models.Q(organisation=None),
+                name="bulksms_rate_default_unique",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"+{self.prefix}: {self.currency} {self.price_micros} micros"

@@ -1,0 +1,189 @@
+"""The tick: everything that time alone must bring about, and the repair of what was lost.
+
+Each step is a small idempotent sweep in its own transactions; any number of ticks may run, the
+leased row only saves work. Nothing is correct *because* a nudge arrived: what is due is found here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from bulksms import clock, conf, db, queues, states
+from bulksms.models import Campaign, Hold, Lease, Message, Report, Run, Submission
+from bulksms.services import campaigns, settlement
+from bulksms.services.settlement import Move
+
+logger = logging.getLogger(__name__)
+
+TICK = "tick"
+BATCH = 500
+
+
+def tick_once() -> Counter[str]:
+    """Run every sweep once; returns how many rows each one moved."""
+    done: Counter[str] = Counter()
+    for name, sweep in SWEEPS.items():
+        done[name] = sweep(clock.now())
+    return +done
+
+
+# The tick's own lease
+
+
+def take_lease(owner: str, name: str = TICK) -> bool:
+    """Whether ``owner`` may tick now: the lease is its own, free, or over."""
+    now = clock.now()
+    until = now + dt.timedelta(seconds=conf.settings.TICK_LEASE_S)
+    mine = Lease.objects.filter(Q(owner=owner) | Q(until_at__lte=now), name=name)
+    if mine.update(owner=owner, until_at=until, beaten_at=now):
+        return True
+    fresh = Lease(name=name, owner=owner, until_at=until, beaten_at=now)
+    Lease.objects.bulk_create([fresh], ignore_conflicts=True)
+    return Lease.objects.filter(name=name, owner=owner, until_at__gt=now).exists()
+
+
+# Sweeps
+
+
+def wake_ready_runs(now: dt.datetime) -> int:
+    """Nudge every carrier that has due work: a nudge may have been lost, or a time has come."""
+    ready = Run.objects.filter(queued_count__gt=0, is_paused=False, due_at__lte=now)
+    carriers = sorted(set(ready.values_list("carrier", flat=True)))
+    for carrier in carriers:
+        queues.wake(queues.DISPATCH, carrier)
+    return len(carriers)
+
+
+def wake_reports(now: dt.datetime) -> int:
+    """Bring back parked reports whose time has come, and nudge the apply step if it has work."""
+    due = Report.objects.filter(status=states.PARKED, next_try_at__lte=now)
+    back = due.update(status=states.NEW)
+    if back or Report.objects.filter(status=states.NEW).exists():
+        queues.wake(queues.APPLY_REPORTS)
+    return back
+
+
+def end_leases(now: dt.datetime) -> int:
+    """Submissions whose worker died: nothing was sent (claimed), or we cannot know (submitting)."""
+    over = Submission.objects.filter(status__in=states.OPEN_SUBMISSIONS, lease_until__lte=now)
+    return sum(_end_lease(id_, now) for id_ in over.values_list("id", flat=True)[:BATCH])
+
+
+def _end_lease(submission_id: UUID, now: dt.datetime) -> int:
+    with transaction.atomic():
+        found = (
+            Submission.objects.select_for_update(skip_locked=True)
+            .filter(id=submission_id, status__in=states.OPEN_SUBMISSIONS, lease_until__lte=now)
+            .first()
+        )
+        if found is None:
+            return 0
+        begun = found.status == states.SUBMITTING
+        ids = [UUID(text) for text in found.message_ids]
+        moves = [_after_lease(id_, found.submitting_at if begun else None, now) for id_ in ids]
+        settlement.apply(
+            moves, _campaigns_of(ids), key=f"lost:{found.id}", now=now, submission_id=found.id
+        )
+        found.status, found.ended_at, found.outcome = states.LOST, now, "lease over"
+        found.save(update_fields=("status", "ended_at", "outcome"))
+        queues.wake(queues.DISPATCH, found.carrier)
+    logger.warning(
+        "bulksms: submission %s to %s was abandoned; its %d messages are %s",
+        found.id, found.carrier, len(ids), states.UNKNOWN if begun else states.QUEUED,
+    )  # fmt: skip
+    return len(ids)
+
+
+def _after_lease(id_: UUID, asked_at: dt.datetime | None, now: dt.datetime) -> Move:
+    if asked_at is None:
+        return Move(id_, states.QUEUED, due_at=now)
+    return Move(id_, states.UNKNOWN, error="worker_lost", asked_at=asked_at)
+
+
+def _campaigns_of(ids: Sequence[UUID]) -> set[UUID]:
+    return set(Message.objects.filter(id__in=ids).values_list("campaign_id", flat=True))
+
+
+def expire_queued(now: dt.datetime) -> int:
+    """Queued rows past their ``expires_at``: expired, never sent, their money released."""
+    late = Campaign.objects.filter(finished_at=None, expires_at__lte=now, queued_count__gt=0)
+    moved = 0
+    for campaign_id in late.values_list("id", flat=True)[:BATCH]:
+        rows = Message.objects.filter(
+            campaign_id=campaign_id, status=states.QUEUED, expires_at__lte=now
+        )
+        moved += _sweep(campaign_id, rows.values_list("id", flat=True), _expired, "expire", now)
+    return moved
+
+
+def _expired(id_: UUID) -> Move:
+    return Move(
+        id_, states.EXPIRED, error="expired_in_queue", error_detail="Not sent before it expired."
+    )
+
+
+def end_waiting(now: dt.datetime) -> int:
+    """``sent`` and ``unknown`` rows without a report past the deadline become ``unconfirmed``."""
+    deadline = now - dt.timedelta(seconds=conf.settings.REPORT_DEADLINE_S)
+    waiting = Q(awaiting_report_count__gt=0) | Q(unknown_count__gt=0)
+    late = Campaign.objects.filter(waiting, finished_at=None, started_at__lte=deadline)
+    moved = 0
+    for campaign_id in late.values_list("id", flat=True)[:BATCH]:
+        rows = Message.objects.filter(
+            campaign_id=campaign_id, done_at=None, asked_at__lte=deadline
+        )
+        for status, error in ((states.SENT, "no_report"), (states.UNKNOWN, "no_answer")):
+            ids = rows.filter(status=status).values_list("id", flat=True)
+            moved += _sweep(campaign_id, ids, _unconfirmed(status, error), f"end-{status}", now)
+    return moved
+
+
+def _unconfirmed(status: str, error: str) -> Callable[[UUID], Move]:
+    keep = status == states.SENT or conf.settings.UNKNOWN_AT_DEADLINE == "capture"
+    return lambda id_: Move(id_, states.UNCONFIRMED, error=error, capture=keep)
+
+
+def _sweep(
+    campaign_id: UUID, ids: Sequence[UUID], move: Callable[[UUID], Move], why: str, now: dt.datetime
+) -> int:
+    """Move the rows ``ids`` of one campaign, a batch per transaction."""
+    moved = 0
+    while batch := list(ids[:BATCH]):
+        with transaction.atomic():
+            result = settlement.apply(
+                [move(id_) for id_ in batch], {campaign_id}, key=f"{why}:{min(batch)}", now=now
+            )
+        if not result.counts:
+            break
+        moved += result.counts.total()
+    return moved
+
+
+def release_skipped(now: dt.datetime) -> int:
+    """Give back what ended rows still hold because their wallet was locked at the time."""
+    due = Hold.objects.filter(release_due_at__isnull=False).order_by("release_due_at")
+    pairs = list(due.values_list("id", "campaign_id")[:BATCH])
+    return sum(_release(hold_id, campaign_id, now) for hold_id, campaign_id in pairs)
+
+
+def _release(hold_id: int, campaign_id: UUID, now: dt.datetime) -> int:
+    with transaction.atomic():
+        campaigns.lock([campaign_id])
+        return settlement.release_ended(campaign_id, hold_id, now)
+
+
+SWEEPS: dict[str, Callable[[dt.datetime], int]] = {
+    "ended_leases": end_leases,
+    "released": release_skipped,
+    "expired": expire_queued,
+    "unconfirmed": end_waiting,
+    "reports": wake_reports,
+    "carriers": wake_ready_runs,
+}

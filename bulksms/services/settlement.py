@@ -1,0 +1,261 @@
+"""Settlement: moving messages from one state to the next, with their counters and their money.
+
+The one place where a message changes state after intake (but for the claim). In one transaction:
+lock campaigns and messages, let ``states.py`` decide, update, count, capture or release. Only rows
+that moved are paid for; that is what makes every caller safe to run twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from bulksms import db, states
+from bulksms.models import Hold, Message, Report, Run
+from bulksms.services import campaigns, wallet
+
+MESSAGES, RUNS, REPORTS = Message._meta.db_table, Run._meta.db_table, Report._meta.db_table
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where one message should go. ``done``: nothing more is expected of it."""
+
+    message_id: UUID
+    status: str
+    done: bool = False
+    carrier_ref: str = ""
+    error: str = ""
+    error_detail: str = ""
+    #: When the carrier was asked, if this move is the outcome of asking.
+    asked_at: dt.datetime | None = None
+    #: For a row that goes back to the queue.
+    due_at: dt.datetime | None = None
+    #: What is held for a row that now counts as accepted is captured; False = released.
+    capture: bool = True
+
+
+@dataclass(slots=True)
+class Moved:
+    """What :func:`apply` did: counts per new state, and moves that the table forbids."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    refused: list[Move] = field(default_factory=list)
+
+
+class _Row(NamedTuple):
+    id: UUID
+    campaign_id: UUID
+    hold_id: int | None
+    carrier: str
+    status: str
+    submission_id: UUID | None
+    carrier_ref: str
+    charge: str
+    cost_micros: int
+    captured_micros: int
+    asks: int
+    due_at: dt.datetime
+    asked_at: dt.datetime | None
+    sent_at: dt.datetime | None
+    delivered_at: dt.datetime | None
+    done_at: dt.datetime | None
+
+
+_KINDS = {
+    "id": db.UUID_, "campaign_id": db.UUID_, "hold_id": db.INT, "carrier": db.TEXT,
+    "status": db.TEXT, "submission_id": db.UUID_, "carrier_ref": db.TEXT, "charge": db.TEXT,
+    "cost_micros": db.INT, "captured_micros": db.INT, "asks": db.INT, "due_at": db.TIME,
+    "asked_at": db.TIME, "sent_at": db.TIME, "delivered_at": db.TIME, "done_at": db.TIME,
+}  # fmt: skip
+
+#: What a move writes. The first column is the key.
+_WRITTEN = {
+    name: _KINDS[name]
+    for name in (
+        "id", "status", "submission_id", "carrier_ref", "charge", "captured_micros", "asks",
+        "due_at", "asked_at", "sent_at", "delivered_at", "done_at",
+    )
+} | {"error": db.TEXT, "error_detail": db.TEXT}  # fmt: skip
+
+
+def apply(
+    moves: Sequence[Move], campaign_ids: Iterable[UUID], *, key: str, now: dt.datetime,
+    submission_id: UUID | None = None,
+) -> Moved:  # fmt: skip
+    """Carry out ``moves``, all of messages of ``campaign_ids``; inside the caller's transaction.
+
+    With ``submission_id``, only rows that still carry it are moved. ``key`` names the cause and
+    makes the ledger keys unique: one cause settles a hold once.
+    """
+    result = Moved()
+    if not moves:
+        return result
+    _lock_runs(moves, campaign_ids)
+    campaigns.lock(campaign_ids)
+    wanted = {move.message_id: move for move in moves}
+    pairs = []
+    for row in _lock_messages(list(wanted)):
+        move = wanted[row.id]
+        ours = submission_id is None or row.submission_id == submission_id
+        if ours and states.allowed(row.status, move.status):
+            pairs.append((row, move))
+        else:
+            result.refused.append(move)
+    _write(pairs, now)
+    _count(pairs, now)
+    _settle(pairs, key, now)
+    result.counts.update(move.status for _, move in pairs)
+    return result
+
+
+def _lock_runs(moves: Sequence[Move], campaign_ids: Iterable[UUID]) -> None:
+    """Runs come before campaigns in the lock order; only a row that is queued again touches one."""
+    if any(move.status == states.QUEUED for move in moves):
+        those, params = db.matching("campaign_id", db.UUID_, sorted(campaign_ids))
+        sql = f"SELECT id FROM {RUNS} WHERE {those} ORDER BY id{db.for_update()}"
+        db.fetch(sql, params, (db.INT,))
+
+
+def _lock_messages(ids: Sequence[UUID]) -> list[_Row]:
+    those, params = db.matching("id", db.UUID_, sorted(ids))
+    sql = f"SELECT {', '.join(_KINDS)} FROM {MESSAGES} WHERE {those} ORDER BY id{db.for_update()}"
+    return [_Row._make(row) for row in db.fetch(sql, params, tuple(_KINDS.values()))]
+
+
+# The row
+
+
+def _captures(row: _Row, move: Move) -> bool:
+    """Accepted by the carrier means paid for."""
+    return row.charge == states.HELD and move.status in states.ACCEPTED and move.capture
+
+
+def _written(row: _Row, move: Move, now: dt.datetime) -> tuple[object, ...]:
+    captures = _captures(row, move)
+    final = move.done or move.status in states.FINAL
+    first_sent = move.status in states.ACCEPTED and row.sent_at is None
+    return (
+        row.id,
+        move.status,
+        None if move.status == states.QUEUED else row.submission_id,
+        move.carrier_ref or row.carrier_ref,
+        states.CAPTURED if captures else row.charge,
+        row.cost_micros if captures else row.captured_micros,
+        row.asks + (move.asked_at is not None),
+        move.due_at or row.due_at,
+        move.asked_at or row.asked_at,
+        (move.asked_at or row.asked_at or now) if first_sent else row.sent_at,
+        now if move.status == states.DELIVERED else row.delivered_at,
+        (row.done_at or now) if final else None,
+        move.error,
+        move.error_detail,
+    )
+
+
+def _write(pairs: Sequence[tuple[_Row, Move]], now: dt.datetime) -> None:
+    rows = [_written(row, move, now) for row, move in pairs]
+    moved = db.update(MESSAGES, _WRITTEN, rows)
+    assert len(moved) == len(rows), "locked rows cannot vanish"
+
+
+# The counters
+
+
+def _count(pairs: Sequence[tuple[_Row, Move]], now: dt.datetime) -> None:
+    changes: dict[UUID, Counter[str]] = defaultdict(Counter)
+    requeued: Counter[tuple[UUID, str]] = Counter()
+    for row, move in pairs:
+        change = changes[row.campaign_id]
+        change[states.COUNTERS[row.status]] -= 1
+        change[states.COUNTERS[move.status]] += 1
+        change["sent_count"] += move.status in states.ACCEPTED and row.sent_at is None
+        was_done = row.done_at is not None
+        change["done_count"] += (move.done or move.status in states.FINAL) - was_done
+        if states.QUEUED in (row.status, move.status):
+            requeued[row.campaign_id, row.carrier] += 1 if move.status == states.QUEUED else -1
+    _count_runs(requeued, pairs)
+    campaigns.count(changes, now)
+
+
+def _count_runs(
+    changes: Mapping[tuple[UUID, str], int], pairs: Sequence[tuple[_Row, Move]]
+) -> None:
+    """Rows that went back to (or left) the queue; the run is due as soon as the first of them."""
+    if not changes:
+        return
+    due: dict[tuple[UUID, str], dt.datetime] = {}
+    for row, move in pairs:
+        run, at = (row.campaign_id, row.carrier), move.due_at or row.due_at
+        due[run] = min(due.get(run, at), at)
+    columns = {"v_c": db.UUID_, "v_carrier": db.TEXT, "v_n": db.INT, "v_due": db.TIME}
+    rows = [(*run, change, due[run]) for run, change in sorted(changes.items())]
+    source, params = db.values(columns, rows)
+    db.execute(
+        f"UPDATE {RUNS} AS t SET queued_count = t.queued_count + v.v_n,"
+        " due_at = CASE WHEN v.v_n > 0 AND v.v_due < t.due_at THEN v.v_due ELSE t.due_at END"
+        f" FROM {source} WHERE t.campaign_id = v.v_c AND t.carrier = v.v_carrier",
+        params,
+    )
+
+
+# The money
+
+
+def _settle(pairs: Sequence[tuple[_Row, Move]], key: str, now: dt.datetime) -> None:
+    captured: Counter[int] = Counter()
+    ended: list[_Row] = []
+    for row, move in pairs:
+        if row.charge != states.HELD or row.hold_id is None:
+            continue
+        if _captures(row, move):
+            captured[row.hold_id] += row.cost_micros
+        elif move.status in states.FINAL:
+            ended.append(row)
+    wallet.capture(captured, key, now)
+    _release(ended, key, now)
+
+
+def _release(rows: Sequence[_Row], key: str, now: dt.datetime) -> int:
+    """Give back what is held for ended (locked) rows, as far as their wallets are free."""
+    amounts: Counter[int] = Counter()
+    for row in rows:
+        if row.hold_id is not None:
+            amounts[row.hold_id] += row.cost_micros
+    taken = wallet.release(amounts, key, now)
+    released = [(row.id, states.RELEASED) for row in rows if row.hold_id in taken]
+    db.update(MESSAGES, {"id": db.UUID_, "charge": db.TEXT}, released)
+    return len(released)
+
+
+def release_ended(campaign_id: UUID, hold_id: int, now: dt.datetime) -> int:
+    """Release the rows of a (locked) campaign that ended while their wallet was locked."""
+    those = Message.objects.filter(
+        campaign_id=campaign_id, hold_id=hold_id, charge=states.HELD, done_at__isnull=False
+    )
+    rows = _lock_messages(list(those.values_list("id", flat=True)))
+    rows = [row for row in rows if row.charge == states.HELD]
+    released = _release(rows, f"late:{now.isoformat()}", now)
+    if released or not rows:
+        Hold.objects.filter(id=hold_id).update(release_due_at=None)
+    return released
+
+
+# Reports that came too early
+
+
+def unpark(carrier: str, references: Sequence[str], carrier_refs: Sequence[str]) -> int:
+    """Hand parked reports of just recorded messages to the next apply step; returns how many.
+
+    In the recording transaction: either both are seen or neither, so no report waits for nothing.
+    """
+    ours, our_params = db.matching("reference", db.TEXT, references)
+    theirs, their_params = db.matching("carrier_ref", db.TEXT, [r for r in carrier_refs if r])
+    head = f"UPDATE {REPORTS} SET status = '{states.NEW}' WHERE status = '{states.PARKED}'"
+    return db.execute(f"{head} AND reference <> '' AND {ours}", our_params) + db.execute(
+        f"{head} AND carrier = %s AND {theirs}", [carrier, *their_params]
+    )

@@ -1,0 +1,290 @@
+"""The carrier itself: pure, synchronous and seeded. In: (request, now). Out: a decision.
+
+Sockets, waiting and posting belong to whoever holds the engine:
+
+    decision = engine.submit([Submission("ref-1", "254712345678", "SENDER", "Hi")], now)
+    for callback in engine.due_callbacks(now):
+        engine.settle(callback, post(callback), now)
+
+`now` is UTC microseconds and should not run backwards.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from simulator.engine import draws, words
+from simulator.engine.book import RuleBook
+from simulator.engine.counts import TableFull
+from simulator.engine.fate import Fate, FateSettings
+from simulator.engine.faults import RequestFaults, draw_latency, spoil_rows
+from simulator.engine.knobs import Lose, Price, Rule, RuleSet, Span
+from simulator.engine.messages import (
+    Callback,
+    Decision,
+    Fault,
+    Pending,
+    QueryDecision,
+    Record,
+    Refusal,
+    Shape,
+    Submission,
+)
+from simulator.engine.oracle import Oracle
+from simulator.engine.queries import answer_query
+from simulator.engine.schedule import Schedule, TakeUp
+from simulator.engine.shared import SharedState
+
+ONE_TO_THREE_SECONDS = Span(1_000_000, 3_000_000)
+_ALL = 1_000_000_000
+#: The status of a callback whose account has no address for it.
+NOWHERE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What an engine is made of, beside its rules.
+
+    `report_batch` reports travel in one body (1: a single object); `report_grain_us` rounds their
+    times up; `client_timeout_us` is what the client declares: an answer later than that is lost.
+    """
+
+    seed: int = 0
+    name: str = "default"
+    report_delay: Span = ONE_TO_THREE_SECONDS
+    report_batch: int = 1
+    report_grain_us: int = 0
+    client_timeout_us: int | None = None
+    price: Price = Price()  # noqa: RUF009 (frozen)
+    keep: int = 100_000
+    max_refs: int = 5_000_000
+
+
+class Engine:
+    """One account's carrier."""
+
+    def __init__(
+        self, settings: EngineSettings | None = None, rules: RuleSet | None = None
+    ) -> None:
+        self.settings = settings or EngineSettings()
+        self.rules = rules or RuleSet()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but settings and rules."""
+        self.oracle = Oracle(self.settings.keep, self.settings.max_refs)
+        self.schedule = Schedule(self.settings.report_batch)
+        self.faults: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.requests = 0
+        self.set_rules(self.rules)
+
+    def set_rules(self, rules: RuleSet) -> None:
+        """Use other rules from now on; buckets, credit and `nth` start anew."""
+        self.rules = rules
+        book = RuleBook(rules.rules, rules.magic)
+        settings = self.settings
+        self._shared = SharedState(book)
+        self._request_faults = RequestFaults(book)
+        self.fate = Fate(
+            FateSettings(
+                settings.seed,
+                settings.name,
+                settings.report_delay,
+                settings.report_grain_us,
+                settings.price,
+            ),
+            book,
+            self.oracle,
+            self._shared,
+        )
+
+    # --- requests ----------------------------------------------------------------------------
+
+    def submit(
+        self,
+        messages: Sequence[Submission],
+        now: int,
+        *,
+        shape: Shape = "json",
+        client_timeout_us: int | None = None,
+    ) -> Decision:
+        """Decide one request. Never raises for what a client sends."""
+        self.take_up_due(now)
+        self.requests += 1
+        decision, wanted = Decision(), list(messages)
+        chosen, digest = self._choose(messages)
+        self._delay(decision, chosen, digest, client_timeout_us)
+        refusal = self._refuse_whole(messages, chosen, now)
+        if refusal is not None:
+            self.refusals[refusal.code] += 1
+            decision.refusal = refusal
+            return decision
+        if self._lose(decision, chosen, now, digest, wanted, shape):
+            return decision
+        early = self._take(decision, wanted, now, shape)
+        decision.early = [self.schedule.callback([pending]) for pending in early]
+        self._dress(decision, chosen, digest)
+        return decision
+
+    def _choose(self, messages: Sequence[Submission]) -> tuple[dict[str, Rule], bytes]:
+        if not self._request_faults.wanted(messages):
+            return {}, b""
+        digest = draws.request_digest(self.fate.content(message) for message in messages)
+        return self._request_faults.choose(messages, digest), digest
+
+    def _delay(
+        self,
+        decision: Decision,
+        chosen: dict[str, Rule],
+        digest: bytes,
+        client_timeout_us: int | None,
+    ) -> None:
+        """Set the latency; beyond the client's time-out the answer is lost to it."""
+        rule = chosen.get("latency")
+        if rule is None or rule.latency is None:
+            return
+        decision.latency_us = draw_latency(rule.latency, digest)
+        limit = self.settings.client_timeout_us if client_timeout_us is None else client_timeout_us
+        if limit is not None and decision.latency_us > limit:
+            self._fail(decision, "latency", rule, Lose("silence"))
+
+    def _refuse_whole(
+        self, messages: Sequence[Submission], chosen: dict[str, Rule], now: int
+    ) -> Refusal | None:
+        rule = chosen.get("answer")
+        if rule is not None and rule.answer is not None and "lose_request" not in chosen:
+            answer = rule.answer
+            after = None if answer.retry_after_s is None else str(answer.retry_after_s)
+            return Refusal(answer.status, answer.code, answer.detail, after)
+        if self.oracle.room() < len(messages):
+            return Refusal(507, "simulator_full", str(TableFull(self.settings.max_refs)))
+        if "lose_request" in chosen:
+            return None
+        return self._shared.admit(messages, now)
+
+    def _lose(
+        self,
+        decision: Decision,
+        chosen: dict[str, Rule],
+        now: int,
+        digest: bytes,
+        wanted: list[Submission],
+        shape: Shape,
+    ) -> bool:
+        """Apply the knobs that lose a request or its answer. True: nothing is taken now."""
+        if (rule := chosen.get("lose_request")) is not None:
+            self._fail(decision, "lose_request", rule, rule.lose_request)
+            return True
+        if (rule := chosen.get("process_late")) is not None and rule.process_late is not None:
+            late = rule.process_late
+            due = now + draws.between(digest, "late", *late.delay)
+            self.schedule.add_take_up(TakeUp(due, tuple(wanted), shape))
+            self._fail(decision, "process_late", rule, Lose(late.how, late.status))
+            return True
+        if (rule := chosen.get("drop_after")) is not None and rule.drop_after is not None:
+            del wanted[rule.drop_after.accepted :]
+            self._fail(decision, "drop_after", rule, Lose(rule.drop_after.how))
+        elif (rule := chosen.get("lose_answer")) is not None:
+            self._fail(decision, "lose_answer", rule, rule.lose_answer)
+        return False
+
+    def _fail(self, decision: Decision, kind: str, rule: Rule, lose: Lose | None) -> None:
+        self.faults[kind] += 1
+        decision.fault = Fault(kind, rule.name, lose)
+
+    def _take(
+        self, decision: Decision, messages: Sequence[Submission], now: int, shape: Shape
+    ) -> list[Pending]:
+        """Decide each message, plan its callbacks; return those due before the answer."""
+        early: list[Pending] = []
+        for message in messages:
+            record, planned = self.fate.decide(message, self.fate.content(message), now, shape)
+            decision.records.append(record)
+            decision.rows.append(record.row())
+            if planned is not None:
+                self._book(record, planned, early)
+        return early
+
+    def _book(self, record: Record, planned: list[Pending], early: list[Pending]) -> None:
+        self.oracle.add(record)
+        self.oracle.report_planned(len(record.reports))
+        for pending in planned:
+            if pending.spec.before_answer and pending.copy == 1:
+                early.append(pending)
+            else:
+                self.schedule.add(pending)
+
+    def _dress(self, decision: Decision, chosen: dict[str, Rule], digest: bytes) -> None:
+        """Apply the knobs that spoil an answer which does arrive."""
+        if (rule := chosen.get("rows")) is not None and rule.rows is not None:
+            self.faults["rows"] += 1
+            decision.rows = spoil_rows(decision.rows, rule.rows, digest)
+        if (rule := chosen.get("body")) is not None:
+            self.faults["body"] += 1
+            decision.body = rule.body
+        if (rule := chosen.get("close_idle")) is not None:
+            decision.close_idle = rule.close_idle
+
+    def query(self, client_refs: Sequence[str], now: int) -> QueryDecision:
+        """Answer the query by reference."""
+        self.take_up_due(now)
+        return answer_query(self.oracle, self.fate, client_refs, now)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def next_due_at(self) -> int | None:
+        """Return when the engine next has something to do (microseconds), or None."""
+        return self.schedule.next_due()
+
+    def take_up_due(self, now: int) -> None:
+        """Decide the requests that were to be processed late, each at its own time."""
+        for take_up in self.schedule.due_take_ups(now):
+            early = self._take(Decision(), take_up.messages, take_up.due, take_up.shape)
+            for pending in early:
+                self.schedule.add(pending)
+
+    def due_callbacks(self, now: int, limit: int = _ALL) -> list[Callback]:
+        """Take the callbacks to post now; each must be given back to `settle`."""
+        self.take_up_due(now)
+        return self.schedule.due_callbacks(now, limit)
+
+    def settle(self, callback: Callback, status: int, now: int) -> None:
+        """Record how a callback was answered; plan its next try.
+
+        `status` 0: no answer; NOWHERE: there is no address, so no further try either.
+        """
+        callback.tries += 1
+        acked = 200 <= status < 300
+        lost = status == NOWHERE or (not acked and not self.schedule.repeat(callback, now))
+        for item in callback.items:
+            item.attempts.append((now, status))
+            self._move(item, "acked" if acked else "lost" if lost else "sent")
+
+    def _move(self, item: Pending, state: str) -> None:
+        if item.state == "pending":
+            self.oracle.report_moved(item, "sent")
+        if state in ("acked", "lost"):
+            self.oracle.report_moved(item, state)
+        item.state = state  # type: ignore[assignment]
+        if item.inbound_text is None:
+            _remember_state(item)
+
+    def with_settings(self, **changes: object) -> Engine:
+        """Return a fresh engine with the same rules and some settings changed."""
+        return Engine(replace(self.settings, **changes), self.rules)  # type: ignore[arg-type]
+
+
+def _remember_state(item: Pending) -> None:
+    """The carrier's own view of a message: a final state stays, whatever is reported later."""
+    if item.record.state not in words.FINAL_STATES:
+        item.record.state, item.record.state_code = item.spec.state, report_code(item)
+
+
+def report_code(item: Pending) -> str:
+    """Return the code that a report carries."""
+    if item.spec.code is not None:
+        return item.spec.code
+    return words.CODE_OF_STATE.get(item.spec.state, words.CODE_OF_ANY_OTHER_STATE)

@@ -1,0 +1,211 @@
+"""Decides the fate of one message: every truth knob is read here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.engine import draws, words
+from simulator.engine.book import Counted, RuleBook
+from simulator.engine.ids import write_id
+from simulator.engine.knobs import IdForms, Match, Outcome, Price, Refuse, Rule, Span
+from simulator.engine.messages import Pending, Record, Shape, Submission
+from simulator.engine.oracle import Oracle
+from simulator.engine.parts import count_parts
+from simulator.engine.planner import Planner
+from simulator.engine.shared import Hit, SharedState
+
+#: A number that no network could have is refused without any rule.
+NOT_A_NUMBER = Rule(
+    name="built in: not a number",
+    salt="not-a-number",
+    match=Match(),
+    outcome=Outcome(Refuse("invalid_number", words.DETAIL_OF_CODE["invalid_number"]), ()),
+)
+_FEWEST_DIGITS, _MOST_DIGITS = 7, 15
+_DELIVERED = Outcome()
+_HEX = IdForms()
+_CENT_MICROS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FateSettings:
+    """What every draw hangs on (seed, account name) and what holds where no rule does."""
+
+    seed: int
+    account: str
+    report_delay: Span
+    report_grain_us: int
+    price: Price
+
+
+class Fate:
+    """Decides messages and plans their reports."""
+
+    def __init__(
+        self, settings: FateSettings, book: RuleBook, oracle: Oracle, shared: SharedState
+    ) -> None:
+        self._settings = settings
+        self._book = book
+        self._oracle = oracle
+        self._shared = shared
+        self._planner = Planner(settings.report_delay, settings.report_grain_us)
+
+    def content(self, message: Submission) -> bytes:
+        settings = self._settings
+        return draws.content_digest(
+            settings.seed, settings.account, message.to, message.sender, message.text
+        )
+
+    def decide(
+        self, message: Submission, content: bytes, now: int, shape: Shape
+    ) -> tuple[Record, list[Pending] | None]:
+        """Decide one message of a request that was read. The record is not yet in the books.
+
+        None instead of planned callbacks: de-duplicated, the record is an earlier acceptance.
+        """
+        counted: Counted = {}
+        known = self._deduplicated(message, content, counted)
+        if known is not None:
+            return known, None
+        hit = self._shared.refuse_message(message, now) or self._shared.out_of_credit(message)
+        if hit is not None:
+            return _refused_by_state(_record(message, content, now, shape), hit), []
+        record = _record(message, content, now, shape)
+        record.occurrence, record.try_number = self._oracle.identify(message.client_ref, content)
+        return record, self._settle(record, message, counted)
+
+    def _settle(self, record: Record, message: Submission, counted: Counted) -> list[Pending]:
+        """Fill in the outcome, the id, the price; plan what follows."""
+        base = try_key(record)
+        rule, outcome = self._outcome(record, message, counted)
+        hits = [("outcome", rule)] if rule is not None else []
+        bits = draws.number(base, "id") >> 1
+        id_rule = self.rule_of("id_form", record, message, counted, hits)
+        forms = (id_rule.id_form if id_rule else None) or _HEX
+        record.report_as = write_id(bits, forms.report)
+        if outcome.refuse is not None:
+            record.code, record.detail = outcome.refuse.code, outcome.refuse.detail
+        else:
+            self._accept(record, message, write_id(bits, forms.answer))
+            price_rule = self.rule_of("price", record, message, counted, hits)
+            price = price_rule.price if price_rule else None
+            record.price = write_price(price or self._settings.price, record.parts)
+        record.hits = tuple(hits)
+        return self._plan(record, message, outcome, counted, base)
+
+    def _accept(self, record: Record, message: Submission, carrier_id: str) -> None:
+        record.status = words.ACCEPTED
+        record.id = carrier_id
+        self._shared.charge(message)
+
+    def _plan(
+        self,
+        record: Record,
+        message: Submission,
+        outcome: Outcome,
+        counted: Counted,
+        base: bytes,
+    ) -> list[Pending]:
+        record.reports = self._planner.reports(record, outcome, base)
+        if record.status != words.ACCEPTED:
+            return record.reports
+        rule = self.rule_of("reply", record, message, counted)
+        if rule is None or rule.reply is None:
+            return record.reports
+        record.hits = (*record.hits, ("reply", rule))
+        return [*record.reports, self._planner.reply(record, rule.reply, base)]
+
+    def _outcome(
+        self, record: Record, message: Submission, counted: Counted
+    ) -> tuple[Rule | None, Outcome]:
+        digits = message.to
+        if not (_FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS and digits.isdigit()):
+            return NOT_A_NUMBER, NOT_A_NUMBER.outcome or _DELIVERED
+        for rule in self._book.candidates("outcome", message.to):
+            outcome = rule.outcome
+            if outcome is None or _is_spent(outcome, record.try_number):
+                continue
+            if self._book.matches(rule, message, share_key(record), counted):
+                return rule, outcome
+        return None, _DELIVERED
+
+    def rule_of(
+        self,
+        knob: str,
+        record: Record,
+        message: Submission,
+        counted: Counted,
+        hits: list[tuple[str, Rule]] | None = None,
+    ) -> Rule | None:
+        """Return the rule that decides `knob` for this message, if any does; note it in `hits`."""
+        for rule in self._book.candidates(knob, message.to):
+            if self._book.matches(rule, message, share_key(record), counted):
+                if hits is not None:
+                    hits.append((knob, rule))
+                return rule
+        return None
+
+    def _deduplicated(self, message: Submission, content: bytes, counted: Counted) -> Record | None:
+        """Return the earlier acceptance of this reference where a rule de-duplicates."""
+        if not message.client_ref or not self._book.uses("dedupe_by_ref"):
+            return None
+        probe = _record(message, content, 0, "json")
+        rule = self.rule_of("dedupe_by_ref", probe, message, counted)
+        if rule is None or not rule.dedupe_by_ref:
+            return None
+        earlier = self._oracle.records(client_ref=message.client_ref)
+        return next((r for r in earlier if r.status == words.ACCEPTED), None)
+
+
+def _record(message: Submission, content: bytes, now: int, shape: Shape) -> Record:
+    return Record(
+        client_ref=message.client_ref,
+        to=message.to,
+        sender=message.sender,
+        text=message.text,
+        validity_s=message.validity_s,
+        shape=shape,
+        at=now,
+        key=content,
+        occurrence=0,
+        try_number=0,
+        parts=count_parts(message.text),
+    )
+
+
+def _refused_by_state(record: Record, hit: Hit) -> Record:
+    record.code, record.detail = hit.code, words.DETAIL_OF_CODE[hit.code]
+    record.hits = ((hit.knob, hit.rule),)
+    return record
+
+
+def share_key(record: Record) -> bytes:
+    """Return what the share of a rule is drawn from: the message, not the try."""
+    return record.key + record.occurrence.to_bytes(4, "little")
+
+
+def try_key(record: Record) -> bytes:
+    """Return what ids and times are drawn from: this try of the message."""
+    return share_key(record) + record.try_number.to_bytes(4, "little")
+
+
+def _is_spent(outcome: Outcome, try_number: int) -> bool:
+    refuse = outcome.refuse
+    return refuse is not None and refuse.tries is not None and try_number >= refuse.tries
+
+
+def write_price(price: Price, parts: int) -> str | float | None:
+    """Return the price of `parts` as the answer writes it (micros never lose a digit)."""
+    micros = price.amount_micros * parts
+    tenths = f"{micros // 1_000_000}.{micros % 1_000_000 // _CENT_MICROS:04d}"
+    match price.form:
+        case "text":
+            return f"{price.currency} {tenths}"
+        case "comma":
+            return f"{price.currency} {tenths.replace('.', ',')}"
+        case "number":
+            return micros / 1_000_000
+        case "zero":
+            return "0"
+        case "missing":
+            return None

@@ -1,0 +1,157 @@
+"""The oracle: what really happened, whatever the wire said.
+
+Full records live in a ring of `keep`; accept counts are kept for every reference and every text
+(see `counts`), so `duplicates` is exact for as long as the simulator takes anything at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from simulator.engine import draws
+from simulator.engine.counts import DigestTable
+from simulator.engine.messages import Pending, Record
+
+# A reference's value, from the top: check of its content 16 bits, occurrence 24, tries 10,
+# accepts 14. A content's value: occurrences and accepts, 32 bits each. Counts stop at their most;
+# the running totals do not.
+_CHECK_SHIFT, _OCCURRENCE_SHIFT, _TRIES_SHIFT = 48, 24, 14
+_MOST_CHECK = (1 << 16) - 1
+_MOST_OCCURRENCES = (1 << 24) - 1
+_MOST_TRIES = (1 << 10) - 1
+_MOST_ACCEPTS = (1 << 14) - 1
+_MASK_32 = 0xFFFFFFFF
+
+
+class Identity(NamedTuple):
+    """Which of several equal messages this is, and which try of it. Both count from 0."""
+
+    occurrence: int
+    try_number: int
+
+
+class Oracle:
+    """Counts every decision and keeps the latest `keep` of them whole."""
+
+    def __init__(self, keep: int, max_refs: int) -> None:
+        self.keep = keep
+        self.totals: Counter[str] = Counter()
+        self.refused_by_code: Counter[str] = Counter()
+        self._references = DigestTable(max_refs)
+        self._contents = DigestTable(max_refs)
+        self._allowed: dict[int, int] = {}
+        self._ring: deque[Record] = deque()
+        self._by_ref: dict[str, list[Record]] = {}
+        self._by_to: dict[str, list[Record]] = {}
+
+    def room(self) -> int:
+        """Return how many further messages can be told apart."""
+        return min(self._references.room(), self._contents.room())
+
+    def identify(self, client_ref: str, content: bytes) -> Identity:
+        """Count one more try of a message and return which one it is.
+
+        An empty reference, or one that came with another content before, cannot tell a retry:
+        every such message is a new occurrence. Raises TableFull.
+        """
+        digest = _head(content)
+        if not client_ref:
+            return Identity(self._next_occurrence(digest), 0)
+        reference = draws.reference_digest(client_ref)
+        check = digest & _MOST_CHECK
+        value = self._references.get(reference)
+        if not value:
+            occurrence = self._next_occurrence(digest)
+            known = check << _CHECK_SHIFT | occurrence << _OCCURRENCE_SHIFT | 1 << _TRIES_SHIFT
+            self._references.put(reference, known)
+            return Identity(occurrence, 0)
+        if value >> _CHECK_SHIFT != check:
+            return Identity(self._next_occurrence(digest), 0)
+        tries = value >> _TRIES_SHIFT & _MOST_TRIES
+        if tries < _MOST_TRIES:
+            self._references.put(reference, value + (1 << _TRIES_SHIFT))
+        return Identity(value >> _OCCURRENCE_SHIFT & _MOST_OCCURRENCES, tries)
+
+    def _next_occurrence(self, digest: int) -> int:
+        value = self._contents.get(digest)
+        self._contents.put(digest, value + (1 << 32))
+        return (value >> 32) & _MOST_OCCURRENCES
+
+    def add(self, record: Record) -> None:
+        """Take one decision into the books."""
+        accepted = record.status == "accepted"
+        self.totals["accepted" if accepted else "refused"] += 1
+        if accepted:
+            self.totals["accepted_parts"] += record.parts
+            self._count_accept(record)
+        else:
+            self.refused_by_code[record.code] += 1
+        self._ring.append(record)
+        self._by_ref.setdefault(record.client_ref, []).append(record)
+        self._by_to.setdefault(record.to, []).append(record)
+        if len(self._ring) > self.keep:
+            self._forget(self._ring.popleft())
+
+    def _count_accept(self, record: Record) -> None:
+        if record.client_ref:
+            reference = draws.reference_digest(record.client_ref)
+            value = self._references.get(reference)
+            if value & _MOST_ACCEPTS:
+                self.totals["duplicates_by_reference"] += 1
+            if value & _MOST_ACCEPTS < _MOST_ACCEPTS:
+                self._references.put(reference, value + 1)
+        digest = _head(record.key)
+        value = self._contents.get(digest)
+        if value & _MASK_32:
+            self.totals["duplicates_by_content"] += 1
+        self._contents.put(digest, value + 1)
+
+    def _forget(self, record: Record) -> None:
+        self.totals["forgotten_records"] += 1
+        for index, key in ((self._by_ref, record.client_ref), (self._by_to, record.to)):
+            rest = index[key]
+            rest.remove(record)
+            if not rest:
+                del index[key]
+
+    def accepted_count(self, client_ref: str) -> int:
+        """Return how often a reference was really accepted (exact up to 16,383)."""
+        return self._references.get(draws.reference_digest(client_ref)) & _MOST_ACCEPTS
+
+    def expect(self, content: bytes, count: int) -> None:
+        """Say that `count` messages of this content are wanted (1 where nothing is said)."""
+        self._allowed[_head(content)] = count
+
+    def duplicates(self) -> tuple[int, int]:
+        """Return (same reference, same content): accepts beyond what is allowed."""
+        beyond = self.totals["duplicates_by_content"]
+        for digest, allowed in self._allowed.items():
+            accepts = self._contents.get(digest) & _MASK_32
+            beyond += max(0, accepts - allowed) - max(0, accepts - 1)
+        return self.totals["duplicates_by_reference"], beyond
+
+    def records(self, client_ref: str | None = None, to: str | None = None) -> list[Record]:
+        """Return the records in the ring for a reference, a number, both, or all, oldest first."""
+        if client_ref is not None:
+            found = self._by_ref.get(client_ref, [])
+            return [r for r in found if to is None or r.to == to]
+        return list(self._by_to.get(to, []) if to is not None else self._ring)
+
+    def latest(self) -> Iterator[Record]:
+        """Yield the records in the ring, newest first."""
+        return reversed(self._ring)
+
+    def report_planned(self, count: int) -> None:
+        self.totals["reports_planned"] += count
+
+    def report_moved(self, pending: Pending, state: str) -> None:
+        """Count a callback item that is now `state`: sent (each try), acked or lost."""
+        kind = "reports" if pending.inbound_text is None else "inbound"
+        self.totals[f"{kind}_{state}"] += 1
+
+
+def _head(content: bytes) -> int:
+    """Return the 64 bits of a content digest under which it is counted (never 0)."""
+    return int.from_bytes(content[:8], "little") or 1

@@ -1,0 +1,104 @@
+"""What is still to happen: callbacks to post, posts to repeat, requests to take up late."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from itertools import count
+
+from simulator.engine.messages import Callback, Pending, Shape, Submission
+
+SECOND_US = 1_000_000
+#: Seconds before the 1st to 5th repeat of a callback that was not answered with 2xx.
+RETRY_AFTER_S = (1, 3, 8, 20, 60)
+
+
+class TakeUp:
+    """A request that was read but whose messages are decided only at `due`."""
+
+    def __init__(self, due: int, messages: Sequence[Submission], shape: Shape) -> None:
+        self.due = due
+        self.messages = messages
+        self.shape: Shape = shape
+
+
+class Schedule:
+    """Heaps ordered by time, then by content: the order of arrival decides nothing."""
+
+    def __init__(self, report_batch: int) -> None:
+        self.report_batch = report_batch
+        self._pending: list[tuple[int, str, int, Pending]] = []
+        self._retries: list[tuple[int, str, int, Callback]] = []
+        self._take_ups: list[tuple[int, int, TakeUp]] = []
+        self._sequence = count()
+
+    def add(self, pending: Pending) -> None:
+        entry = (pending.due, pending.report_id, next(self._sequence), pending)
+        heapq.heappush(self._pending, entry)
+
+    def add_take_up(self, take_up: TakeUp) -> None:
+        heapq.heappush(self._take_ups, (take_up.due, next(self._sequence), take_up))
+
+    def repeat(self, callback: Callback, now: int) -> bool:
+        """Plan the next try of a failed callback; False where it was the last one."""
+        if callback.tries > len(RETRY_AFTER_S):
+            return False
+        callback.due = now + RETRY_AFTER_S[callback.tries - 1] * SECOND_US
+        entry = (callback.due, callback.id, next(self._sequence), callback)
+        heapq.heappush(self._retries, entry)
+        return True
+
+    def due_take_ups(self, now: int) -> Iterator[TakeUp]:
+        """Yield, and forget, the requests to take up until `now`."""
+        while self._take_ups and self._take_ups[0][0] <= now:
+            yield heapq.heappop(self._take_ups)[2]
+
+    def due_callbacks(self, now: int, limit: int) -> list[Callback]:
+        """Take at most `limit` callbacks that are due: repeats first, then new ones in batches."""
+        due: list[Callback] = []
+        while self._retries and self._retries[0][0] <= now and len(due) < limit:
+            due.append(heapq.heappop(self._retries)[3])
+        while self._pending and self._pending[0][0] <= now and len(due) < limit:
+            due.append(self.callback(self._next_batch(now)))
+        return due
+
+    def _next_batch(self, now: int) -> list[Pending]:
+        """Take the next items that may travel in one body."""
+        batch = [heapq.heappop(self._pending)[3]]
+        most = self.report_batch if batch[0].record.shape == "json" else 1
+        while len(batch) < most and self._pending and self._pending[0][0] <= now:
+            if _family(self._pending[0][3]) != _family(batch[0]):
+                break
+            batch.append(heapq.heappop(self._pending)[3])
+        return batch
+
+    def callback(self, items: Sequence[Pending]) -> Callback:
+        """Make the callback of one body. Its id is drawn from the items, so runs compare."""
+        ids = ",".join(f"{item.report_id}.{item.copy}" for item in items)
+        digest = blake2b(ids.encode(), digest_size=12).hexdigest()
+        kind, shape = _family(items[0])
+        return Callback(
+            f"msg_{digest}",
+            "inbound" if kind else "report",
+            shape,
+            tuple(items),
+            due=items[0].due,
+        )
+
+    def next_due(self) -> int | None:
+        """Return when the next thing is due, or None."""
+        heads = [
+            *(entry[0] for entry in self._pending[:1]),
+            *(entry[0] for entry in self._retries[:1]),
+            *(entry[0] for entry in self._take_ups[:1]),
+        ]
+        return min(heads, default=None)
+
+    def waiting(self) -> int:
+        """Return how many callbacks and take-ups are still to come."""
+        return len(self._pending) + len(self._retries) + len(self._take_ups)
+
+
+def _family(pending: Pending) -> tuple[bool, Shape]:
+    return pending.inbound_text is not None, pending.record.shape

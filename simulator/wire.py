@@ -1,0 +1,180 @@
+"""The JSON wire of the carrier plane: bodies to engine values and back. No sockets, no state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from simulator.clocks import to_iso
+from simulator.engine.engine import report_code
+from simulator.engine.messages import Callback, Pending, QueryRow, Row, Submission
+
+MOST_MESSAGES = 1_000
+MOST_REFS = 1_000
+_MOST_VALIDITY_S = 30 * 24 * 3600
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class BadRequest(Exception):
+    """A request that is answered with 4xx as a whole."""
+
+    def __init__(self, detail: str, *, status: int = 400, code: str = "invalid_request") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+def dump(value: object) -> bytes:
+    """Write compact JSON; characters that UTF-8 cannot carry (half surrogates) are escaped."""
+    try:
+        return _JSON.encode(value).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def parse_submit(body: bytes) -> list[Submission]:
+    """Read the body of `POST /v1/messages`. Raises BadRequest."""
+    document = _load(body)
+    rows = document.get("messages")
+    if not isinstance(rows, list) or not rows:
+        raise BadRequest("messages: expected a list of 1 to 1000 messages")
+    if len(rows) > MOST_MESSAGES:
+        detail = f"messages: {len(rows)} in one request, at most {MOST_MESSAGES}"
+        raise BadRequest(detail, status=413, code="too_large")
+    text = _optional(document, "text", "text")
+    sender = _optional(document, "from", "from")
+    return [_message(row, f"messages[{i}]", text, sender) for i, row in enumerate(rows)]
+
+
+def _load(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise BadRequest("the body is not a JSON object")
+    return document
+
+
+def _message(row: object, place: str, text: str, sender: str) -> Submission:
+    if not isinstance(row, dict):
+        raise BadRequest(f"{place}: expected an object")
+    to = row.get("to")
+    if not isinstance(to, str) or not to:
+        raise BadRequest(f"{place}.to: expected a number as text")
+    validity = row.get("validity_s")
+    if validity is not None and not _is_validity(validity):
+        raise BadRequest(f"{place}.validity_s: expected whole seconds, 0 to {_MOST_VALIDITY_S}")
+    return Submission(
+        _optional(row, "client_ref", f"{place}.client_ref"),
+        to.removeprefix("+"),
+        _optional(row, "from", f"{place}.from") or sender,
+        _optional(row, "text", f"{place}.text") or text,
+        validity,
+    )
+
+
+def _is_validity(raw: object) -> bool:
+    return isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw <= _MOST_VALIDITY_S
+
+
+def _optional(table: Mapping[str, Any], key: str, place: str) -> str:
+    value = table.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadRequest(f"{place}: expected a text")
+    return value
+
+
+def parse_query(query: str) -> list[str]:
+    """Read the references of `GET /v1/messages?client_ref=a&client_ref=b`. Raises BadRequest."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    unknown = sorted({key for key, _ in pairs if key != "client_ref"})
+    if unknown:
+        raise BadRequest(f"unknown parameter {unknown[0]!r}, expected client_ref")
+    refs = [value for _, value in pairs if value]
+    if not 1 <= len(refs) <= MOST_REFS:
+        raise BadRequest(f"client_ref: expected 1 to {MOST_REFS} references, got {len(refs)}")
+    return refs
+
+
+def render_rows(rows: list[Row]) -> bytes:
+    return dump({"messages": [_row(row) for row in rows]})
+
+
+def _row(row: Row) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "client_ref": row.client_ref,
+        "to": "+" + row.to,
+        "status": row.status,
+    }
+    if row.status == "accepted":
+        shown |= {"id": row.id, "parts": row.parts}
+        return shown if row.price is None else {**shown, "price": row.price}
+    return {**shown, "code": row.code, "detail": row.detail}
+
+
+def render_query(rows: list[QueryRow]) -> bytes:
+    return dump({"messages": [_query_row(row) for row in rows]})
+
+
+def _query_row(row: QueryRow) -> dict[str, object]:
+    return {
+        "client_ref": row.client_ref,
+        "id": row.id or None,
+        "to": "+" + row.to if row.to else None,
+        "status": row.status,
+        "code": row.code,
+    }
+
+
+def render_callback(callback: Callback, foreign_ids: Mapping[str, str]) -> bytes:
+    """Write the body of a callback: one object, or several under `reports`.
+
+    `foreign_ids` gives, per account name, an id of another account (for a rule that wants one).
+    """
+    if callback.kind == "inbound":
+        return dump(_inbound(callback.items[0]))
+    reports = [_report(item, foreign_ids) for item in callback.items]
+    return dump(reports[0] if len(reports) == 1 else {"reports": reports})
+
+
+def _report(item: Pending, foreign_ids: Mapping[str, str]) -> dict[str, object]:
+    record, spec = item.record, item.spec
+    shown: dict[str, object] = {
+        "report_id": item.report_id,
+        "id": reported_id(item, foreign_ids),
+        "client_ref": record.client_ref,
+        "to": "+" + record.to,
+        "status": spec.state,
+        "code": report_code(item),
+        "at": to_iso(item.due),
+    }
+    if spec.id_kind != "own":
+        del shown["client_ref"]
+    if spec.part is not None:
+        shown |= {"part": spec.part, "parts": record.parts}
+    return {key: value for key, value in shown.items() if key not in spec.omit}
+
+
+def reported_id(item: Pending, foreign_ids: Mapping[str, str]) -> str:
+    """Return the id that a report names: its own, one that nobody got, or another account's."""
+    kind = item.spec.id_kind
+    if kind.startswith("account:"):
+        return foreign_ids.get(kind.removeprefix("account:"), item.report_id)
+    return item.report_id if kind == "unknown" else item.record.report_as
+
+
+def _inbound(item: Pending) -> dict[str, object]:
+    record = item.record
+    return {
+        "inbound_id": item.report_id,
+        "from": "+" + (item.inbound_sender or record.to),
+        "to": record.sender,
+        "text": item.inbound_text,
+        "at": to_iso(item.due),
+    }
