@@ -47,13 +47,23 @@ MESSAGE_MOVES: Mapping[str, frozenset[str]] = {
 #: States that a *new attempt* may leave (a retry, asked for by somebody).
 RETRYABLE = frozenset({SKIPPED, FAILED, UNDELIVERED, EXPIRED, REJECTED})
 
-#: The carrier took the message: it is paid for.
+#: States of a message that the carrier took. ``expired`` may also mean: in our own queue.
 ACCEPTED = frozenset({SENT}) | REPORTED | {UNCONFIRMED}
 
 
 def allowed(old: str, new: str) -> bool:
     """Whether a message may go from ``old`` to ``new`` within one attempt."""
     return new in MESSAGE_MOVES.get(old, frozenset())
+
+
+def accepts(old: str, new: str) -> bool:
+    """Whether this move is evidence that the carrier took the message."""
+    return old != QUEUED and (new == SENT or new in REPORTED)
+
+
+def charges(old: str, new: str) -> bool:
+    """Whether what is held is captured on this move: on evidence, and at the deadline."""
+    return accepts(old, new) or new == UNCONFIRMED
 
 
 #: Campaign's counter column of each message state. One per state, exclusive: they add up.

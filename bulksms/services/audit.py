@@ -118,9 +118,16 @@ def counters_are_counts() -> Iterator[str]:
 def accepted_means_paid() -> Iterator[str]:
     """A message that a carrier took is captured, refunded, or was explicitly released."""
     paid = (states.CAPTURED, states.REFUNDED, states.RELEASED)
-    unpaid = Message.objects.filter(status__in=states.ACCEPTED).exclude(charge__in=paid)
+    unpaid = Message.objects.filter(sent_at__isnull=False).exclude(charge__in=paid)
     for pk in unpaid.values_list("pk", flat=True)[:FAULTS_SHOWN]:
         yield f"message {pk} was accepted and is not paid for"
+
+
+def captured_means_asked() -> Iterator[str]:
+    """Nobody pays for a message that no carrier was asked for."""
+    unasked = Message.objects.filter(captured_micros__gt=0, asked_at=None)
+    for pk in unasked.values_list("pk", flat=True)[:FAULTS_SHOWN]:
+        yield f"message {pk} is captured and was never asked for"
 
 
 CHECKS: dict[str, Callable[[], Iterator[str]]] = {
@@ -131,4 +138,5 @@ CHECKS: dict[str, Callable[[], Iterator[str]]] = {
     "closed holds hold nothing": closed_means_nothing_held,
     "campaign counters = rows": counters_are_counts,
     "accepted = paid for": accepted_means_paid,
+    "captured = asked for": captured_means_asked,
 }

@@ -59,6 +59,9 @@ class Claimed(NamedTuple):
     def reference(self) -> str:
         return str(self.id) if self.attempt == 1 else f"{self.id}-{self.attempt}"
 
+    def __repr__(self) -> str:
+        return f"<Claimed {self.reference}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

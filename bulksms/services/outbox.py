@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from bulksms import db, states
@@ -17,11 +17,11 @@ class Draft:
     """One recipient on its way in. ``error`` set = refused; its row is stored all the same."""
 
     id: UUID
-    number: str
+    number: str = field(repr=False)
     #: What the caller wrote, where it differs from the number.
-    input: str
+    input: str = field(repr=False)
     #: None = the campaign's common text.
-    text: str | None
+    text: str | None = field(repr=False)
     units: int
     error: str = ""
     detail: str = ""

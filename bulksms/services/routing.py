@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -16,9 +17,12 @@ from bulksms.models import Organisation
 from bulksms.models.organisations import TEST
 
 
+_replaced: dict[str, Carrier] = {}
+
+
 def carrier(name: str) -> Carrier:
     """The carrier configured under ``name``. Raises ImproperlyConfigured."""
-    return _build(name)
+    return _replaced.get(name) or _build(name)
 
 
 @lru_cache(maxsize=64)
@@ -39,6 +43,20 @@ def forget(**changed: Any) -> None:
     """Build carriers anew (settings changed, worker shutdown)."""
     if changed.get("setting", "BULKSMS") == "BULKSMS":
         _build.cache_clear()
+
+
+@contextmanager
+def replaced(other: Carrier) -> Iterator[None]:
+    """Let ``other`` stand in for the configured carrier of its name (tests)."""
+    before = _replaced.get(other.name)
+    _replaced[other.name] = other
+    try:
+        yield
+    finally:
+        if before is None:
+            del _replaced[other.name]
+        else:
+            _replaced[other.name] = before
 
 
 setting_changed.connect(forget, dispatch_uid="bulksms_forget_carriers")

@@ -132,13 +132,13 @@ def _lock_messages(ids: Sequence[UUID]) -> list[_Row]:
 
 def _captures(row: _Row, move: Move) -> bool:
     """Accepted by the carrier means paid for."""
-    return row.charge == states.HELD and move.status in states.ACCEPTED and move.capture
+    return row.charge == states.HELD and states.charges(row.status, move.status) and move.capture
 
 
 def _written(row: _Row, move: Move, now: dt.datetime) -> tuple[object, ...]:
     captures = _captures(row, move)
     final = move.done or move.status in states.FINAL
-    first_sent = move.status in states.ACCEPTED and row.sent_at is None
+    first_sent = row.sent_at is None and states.accepts(row.status, move.status)
     return (
         row.id,
         move.status,
@@ -173,7 +173,7 @@ def _count(pairs: Sequence[tuple[_Row, Move]], now: dt.datetime) -> None:
         change = changes[row.campaign_id]
         change[states.COUNTERS[row.status]] -= 1
         change[states.COUNTERS[move.status]] += 1
-        change["sent_count"] += move.status in states.ACCEPTED and row.sent_at is None
+        change["sent_count"] += row.sent_at is None and states.accepts(row.status, move.status)
         was_done = row.done_at is not None
         change["done_count"] += (move.done or move.status in states.FINAL) - was_done
         if states.QUEUED in (row.status, move.status):

@@ -110,7 +110,7 @@ def _drafts(
     fresh = ids.sequence(len(recipients))
     regions = organisation.regions
     for found in numbers.normalise_many(recipients, organisation.default_region):
-        key = found.e164 if isinstance(found, numbers.Number) else f"?{found.input}"
+        key = found.e164 if isinstance(found, numbers.Number) else f"?{found.input.strip()}"
         if key in seen:
             continue
         seen.add(key)

@@ -52,9 +52,26 @@ def mobile_pattern(region: str) -> re.Pattern[str] | None:
     without separators. None when the plan of the region is too involved for a pattern.
     """
     metadata = PhoneMetadata.metadata_for_region(region, None)
-    plan = _plan(metadata) if metadata else None
-    if plan is None:
-        return None
+    plan = plan_of(metadata) if metadata else None
+    return pattern_of(plan) if plan else None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What of a region's metadata decides how its mobile numbers are read."""
+
+    code: str
+    idd: str  # pattern of the international prefix, or ""
+    prefix: str  # the national prefix, or ""
+    prefixes: tuple[str, ...]  # all that is stripped as one when it leads
+    general: str  # pattern of all national numbers
+    mobile: str  # pattern of mobile numbers, and of nothing else when `others` do not match
+    lengths: tuple[int, ...]
+    others: tuple[str, ...]
+
+
+def pattern_of(plan: Plan) -> re.Pattern[str] | None:
+    """The pattern of one plan; None if the metadata has groups of its own."""
     forms = [
         rf"\+{plan.code}",
         # Without "+" the library first asks whether the digits as they stand are a number.
@@ -69,21 +86,7 @@ def mobile_pattern(region: str) -> re.Pattern[str] | None:
     return compiled if compiled.groups == 1 else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What of a region's metadata decides how its mobile numbers are read."""
-
-    code: str
-    idd: str  # pattern of the international prefix, or ""
-    prefix: str  # the national prefix, or ""
-    prefixes: tuple[str, ...]  # all that is stripped as one when it leads
-    general: str  # pattern of all national numbers
-    mobile: str  # pattern of mobile numbers, and of nothing else when `others` do not match
-    lengths: tuple[int, ...]
-    others: tuple[str, ...]
-
-
-def _plan(metadata: PhoneMetadata) -> _Plan | None:
+def plan_of(metadata: PhoneMetadata) -> Plan | None:
     """None unless the library reads a mobile number of this plan by these facts alone."""
     mobile, general, code = metadata.mobile, metadata.general_desc, metadata.country_code
     if mobile is None or general is None or code is None:
@@ -98,7 +101,7 @@ def _plan(metadata: PhoneMetadata) -> _Plan | None:
     if metadata.leading_digits or COUNTRY_CODE_TO_REGION_CODE[code][0] != metadata.id:
         return None
     kinds = [getattr(metadata, kind) for kind in _KINDS_BEFORE_MOBILE]
-    return _Plan(
+    return Plan(
         code=str(code),
         idd=metadata.international_prefix or "",
         prefix=prefix,
@@ -110,7 +113,7 @@ def _plan(metadata: PhoneMetadata) -> _Plan | None:
     )
 
 
-def _national(plan: _Plan) -> str:
+def _national(plan: Plan) -> str:
     """The national number: mobile, of a possible length, and nothing else it could be."""
     sized = "|".join(rf"[0-9]{{{length}}}\Z" for length in plan.lengths) or "(?!)"
     return "".join(

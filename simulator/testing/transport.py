@@ -56,11 +56,11 @@ class InProcessTransport:
     ) -> None:
         if account is None:
             account = Account(
-                EngineSettings(seed=seed, report_delay=_span(report_delay_s)),
+                EngineSettings(seed=seed, report_delay=span_of(report_delay_s)),
                 key=key,
                 clock=_clock(clock),
                 endpoint=Endpoint(secret=secret),
-                rules=_rules(rules),
+                rules=read_rules(rules),
             )
         self.account = account
         self.engine = account.engine
@@ -144,7 +144,7 @@ def _raise_fault(answer: WireAnswer) -> None:
         raise ConnectionResetError(f"the connection was lost ({answer.fault.kind})")
 
 
-def _span(delay_s: float | tuple[float, float]) -> Span:
+def span_of(delay_s: float | tuple[float, float]) -> Span:
     low, high = delay_s if isinstance(delay_s, tuple) else (delay_s, delay_s)
     return Span(round(low * 1_000_000), round(high * 1_000_000))
 
@@ -155,7 +155,7 @@ def _clock(clock: Clock | HasNow | None) -> Clock:
     return OutsideClock(clock) if isinstance(clock, HasNow) else clock
 
 
-def _rules(rules: Sequence[object] | Mapping[str, Any] | RuleSet) -> RuleSet:
+def read_rules(rules: Sequence[object] | Mapping[str, Any] | RuleSet) -> RuleSet:
     if isinstance(rules, RuleSet):
         return rules
     return parse_rules(dict(rules) if isinstance(rules, Mapping) else list(rules))

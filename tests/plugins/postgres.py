@@ -64,6 +64,8 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.verbosity < 0:  # -q leaves the header out
+        terminalreporter.write_line(f"database: {Database.label}")
     if Database.warning:
         terminalreporter.section("NOT ON POSTGRESQL", red=True, bold=True)
         terminalreporter.write_line(Database.warning)
@@ -146,6 +148,6 @@ def _write_options(data: Path) -> None:
 
 
 def _stop_on_sigterm() -> None:
-    # The default action of SIGTERM skips atexit, where the wheel stops its server.
+    # As Ctrl-C does. The default action of SIGTERM would leave the server running.
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)

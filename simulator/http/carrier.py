@@ -1,0 +1,129 @@
+"""Puts answers of the carrier plane on real sockets, with everything that goes wrong there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+
+from simulator.accounts import Account, House
+from simulator.engine import Callback
+from simulator.engine.knobs import Lose
+from simulator.plane import WireAnswer, handle
+from simulator.spoil import spoil
+
+#: A silent connection is held no longer than this (real seconds), whatever the client does.
+LONGEST_SILENCE_S = 120.0
+_DRIBBLE_CHUNKS = 20
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+
+PostEarly = Callable[[Account, Callback], Awaitable[None]]
+
+
+class CarrierPlane:
+    """The aiohttp handler of every path outside the control plane."""
+
+    def __init__(
+        self, house: House, post_early: PostEarly, wake: Callable[[Account], None]
+    ) -> None:
+        self._house = house
+        self._post_early = post_early
+        self._wake = wake
+        self._requests_on: WeakKeyDictionary[asyncio.BaseTransport, int] = WeakKeyDictionary()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self._count(request)
+        body = await request.read()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        answer = handle(self._house, request.method, request.raw_path, headers, body)
+        if answer.account is None:
+            return _plain(answer)
+        for callback in answer.early:
+            await self._post_early(answer.account, callback)
+        try:
+            return await self._answer(request, answer, answer.account)
+        finally:
+            self._wake(answer.account)
+
+    async def _answer(
+        self, request: web.Request, answer: WireAnswer, account: Account
+    ) -> web.StreamResponse:
+        virtual = account.clock.is_virtual
+        if answer.latency_us and not virtual:
+            await asyncio.sleep(answer.latency_us / 1_000_000)
+        lose = answer.fault.lose if answer.fault is not None else None
+        if lose is not None and lose.how != "status":
+            late = answer.fault is not None and answer.fault.kind == "latency"
+            return await _lose(request, Lose("reset") if late and virtual else lose)
+        if answer.body is not None and answer.body.how == "dribble":
+            return await _dribble(request, answer, answer.body.seconds)
+        if answer.close_after_us is not None:
+            return await self._answer_and_close(request, answer, answer.close_after_us)
+        return _plain(answer)
+
+    def _count(self, request: web.Request) -> None:
+        if request.transport is not None:
+            so_far = self._requests_on.get(request.transport, 0)
+            self._requests_on[request.transport] = so_far + 1
+
+    async def _answer_and_close(
+        self, request: web.Request, answer: WireAnswer, after_us: int
+    ) -> web.StreamResponse:
+        """Answer as if the connection stayed open, then close it if it stays idle."""
+        response = _plain(answer)
+        await response.prepare(request)
+        await response.write_eof()
+        if (transport := request.transport) is not None:
+            served = self._requests_on.get(transport, 0)
+            loop = asyncio.get_running_loop()
+            loop.call_later(after_us / 1_000_000, self._close_if_idle, transport, served)
+        return response
+
+    def _close_if_idle(self, transport: asyncio.BaseTransport, served: int) -> None:
+        if self._requests_on.get(transport, 0) == served:
+            transport.close()
+
+
+def _plain(answer: WireAnswer) -> web.Response:
+    status, headers, body = spoil(answer)
+    return web.Response(status=status, headers=headers, body=body)
+
+
+async def _lose(request: web.Request, lose: Lose) -> web.StreamResponse:
+    """Lose the answer on the connection: a reset, an orderly close, or nothing at all."""
+    transport = request.transport
+    if lose.how == "silence":
+        # Cancelled as soon as the client closes the connection.
+        await asyncio.sleep(LONGEST_SILENCE_S)
+    if transport is not None:
+        if lose.how == "reset":
+            sock: socket.socket = transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+            transport.abort()
+        else:
+            transport.close()
+    return web.Response(status=500)
+
+
+async def _dribble(request: web.Request, answer: WireAnswer, seconds: float) -> web.StreamResponse:
+    """Write the body in small pieces over `seconds` of real time."""
+    status, headers, body = spoil(answer)
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    size = max(1, -(-len(body) // _DRIBBLE_CHUNKS))
+    for start in range(0, len(body), size):
+        await response.write(body[start : start + size])
+        await asyncio.sleep(seconds / _DRIBBLE_CHUNKS)
+    await response.write_eof()
+    return response
+
+
+def fault_counts(house: House) -> Counter[str]:
+    """Return how often each connection fault was applied, over all accounts."""
+    return sum((a.engine.faults for a in house.accounts.values()), Counter())

@@ -1,0 +1,129 @@
+"""The carrier plane over real HTTP: the wire contract, line by line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from standardwebhooks import Webhook
+
+from simulator import magic
+from simulator.testing import SimulatorThread, serve_in_thread
+from tests.simulator.helpers import HEADERS, Receiver, call, message, send
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorThread]:
+    with serve_in_thread(seed=7, report_delay_s=0) as thread:
+        yield thread
+
+
+def test_a_batch_is_answered_row_by_row_in_request_order(simulator: SimulatorThread) -> None:
+    answer = send(simulator.url, [message(1), message(2, to=magic.BLOCKED)])
+
+    accepted, refused = answer.json()["messages"]
+    assert answer.status == 200
+    assert accepted.pop("id")
+    assert accepted == {
+        "client_ref": "ref-1",
+        "to": "+254711000001",
+        "status": "accepted",
+        "parts": 1,
+        "price": "KES 0.8000",
+    }
+    assert refused == {
+        "client_ref": "ref-2",
+        "to": "+" + magic.BLOCKED,
+        "status": "refused",
+        "code": "blocked",
+        "detail": "this number does not take messages from this account",
+    }
+
+
+def test_common_text_and_sender_serve_messages_without_their_own(
+    simulator: SimulatorThread,
+) -> None:
+    body = {
+        "messages": [{"client_ref": "a", "to": "254711000001"}],
+        "text": "For all",
+        "from": "ALL",
+    }
+    call("POST", f"{simulator.url}/v1/messages", body)
+
+    (seen,) = call("GET", f"{simulator.url}/_sim/oracle/messages?client_ref=a").json()["messages"]
+    assert (seen["text"], seen["from"]) == ("For all", "ALL")
+
+
+def test_the_query_knows_what_was_accepted_and_leaves_out_the_rest(
+    simulator: SimulatorThread,
+) -> None:
+    sent = send(simulator.url, [message(1), message(2, to=magic.BLOCKED)]).json()["messages"]
+
+    known = call(
+        "GET", f"{simulator.url}/v1/messages?client_ref=ref-1&client_ref=ref-2&client_ref=never"
+    ).json()["messages"]
+
+    assert [(row["client_ref"], row["id"]) for row in known] == [("ref-1", sent[0]["id"])]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "code"),
+    [
+        ({"Authorization": "Bearer wrong"}, b"{}", 401, "invalid_key"),
+        ({}, b"{}", 401, "invalid_key"),
+        (HEADERS, b"not json", 400, "invalid_request"),
+        (HEADERS, b"[]", 400, "invalid_request"),
+        (HEADERS, b'{"messages":[]}', 400, "invalid_request"),
+        (HEADERS, b'{"messages":[{"to":12}]}', 400, "invalid_request"),
+        (HEADERS, b'{"messages":[{"to":"+254711000001","validity_s":-1}]}', 400, "invalid_request"),
+        (HEADERS, json.dumps({"messages": [{"to": "1"}] * 1001}).encode(), 413, "too_large"),
+    ],
+)
+def test_a_request_that_is_wrong_is_refused_as_a_whole(
+    simulator: SimulatorThread, headers: dict[str, str], body: bytes, status: int, code: str
+) -> None:
+    answer = call("POST", f"{simulator.url}/v1/messages", body, headers=headers)
+
+    assert (answer.status, answer.json()["code"]) == (status, code)
+    assert simulator.engine.oracle.totals["accepted"] == 0
+
+
+def test_unknown_paths_and_methods_say_so(simulator: SimulatorThread) -> None:
+    assert call("GET", f"{simulator.url}/v2/messages").status == 404
+    wrong = call("DELETE", f"{simulator.url}/v1/messages")
+    assert (wrong.status, wrong.headers["Allow"]) == (405, "GET, POST")
+
+
+def test_a_report_follows_signed_so_that_another_implementation_verifies_it() -> None:
+    with (
+        Receiver() as receiver,
+        serve_in_thread(report_url=receiver.url, secret=SECRET, report_delay_s=0) as simulator,
+    ):
+        sent = send(simulator.url, [message(1)]).json()["messages"][0]
+        (report,) = receiver.wait_for(1)
+
+    headers, body = receiver.posts[0]
+    assert Webhook(SECRET).verify(body, headers) == report
+    assert report.pop("report_id")
+    assert report.pop("at").endswith("Z")
+    assert report == {
+        "id": sent["id"],
+        "client_ref": "ref-1",
+        "to": "+254711000001",
+        "status": "delivered",
+        "code": "000",
+    }
+
+
+def test_reports_may_come_in_one_body() -> None:
+    with (
+        Receiver() as receiver,
+        serve_in_thread(report_url=receiver.url, report_delay_s=0, report_batch=100) as simulator,
+    ):
+        send(simulator.url, [message(index) for index in range(5)])
+        (body,) = receiver.wait_for(1)
+
+    assert {report["client_ref"] for report in body["reports"]} == {f"ref-{i}" for i in range(5)}
