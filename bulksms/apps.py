@@ -28,3 +28,4 @@ class BulkSmsConfig(AppConfig):
         )
         if checks.broker_is_configured():
             import_module("bulksms.tasks")
+            import_module("bulksms.worker").install()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
+
 import dramatiq
 from dramatiq.errors import DramatiqError
 
@@ -28,8 +31,22 @@ def apply_reports() -> None:
     reports.apply_once()
 
 
-def _send(name: object, *args: object) -> None:
+def _client_errors() -> list[type[Exception]]:
+    """The base errors of the broker clients that are installed; dramatiq lets some of them through."""
+    found = []
+    for module, name in (("redis.exceptions", "RedisError"), ("pika.exceptions", "AMQPError")):
+        with suppress(ImportError):
+            found.append(getattr(import_module(module), name))
+    return found
+
+
+#: How handing over a nudge may fail.
+FAILURES: tuple[type[Exception], ...] = (DramatiqError, OSError, *_client_errors())
+
+
+def send(name: object, *args: object) -> None:
+    """Hand a nudge to the configured broker."""
     dramatiq.get_broker().get_actor(str(name)).send(*args)
 
 
-queues.install(_send, (DramatiqError, OSError))
+queues.install(send, FAILURES)

@@ -1,6 +1,7 @@
 """What runs beside the actors in every worker process: the tick, and a clean end.
 
-Add ``"bulksms.worker.BulkSmsMiddleware"`` to ``DRAMATIQ_BROKER["MIDDLEWARE"]``.
+``AppConfig.ready`` adds the middleware to the configured broker, so that a worker cannot be started
+without it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
-from dramatiq import Middleware
+from dramatiq import Middleware, get_broker
 
 from bulksms import conf
 from bulksms.services import reconcile, routing
@@ -74,3 +75,10 @@ class BulkSmsMiddleware(Middleware):
     def after_worker_shutdown(self, broker: Any, worker: Any) -> None:
         for name in routing.names():
             routing.carrier(name).close()
+
+
+def install() -> None:
+    """Add the middleware to the configured broker, once."""
+    broker = get_broker()
+    if not any(isinstance(known, BulkSmsMiddleware) for known in broker.middleware):
+        broker.add_middleware(BulkSmsMiddleware())

@@ -41,7 +41,6 @@ DRAMATIQ_BROKER = {
         "dramatiq.middleware.TimeLimit",
         "dramatiq.middleware.Retries",
         "django_dramatiq.middleware.DbConnectionsMiddleware",
-        "bulksms.worker.BulkSmsMiddleware",
     ],
 }
 

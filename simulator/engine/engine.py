@@ -20,6 +20,7 @@ from simulator.engine.book import RuleBook
 from simulator.engine.counts import TableFull
 from simulator.engine.fate import Fate, FateSettings
 from simulator.engine.faults import RequestFaults, draw_latency, spoil_rows
+from simulator.engine.inject import Injection, make_injected
 from simulator.engine.knobs import Lose, Price, Rule, RuleSet, Span
 from simulator.engine.messages import (
     Callback,
@@ -262,6 +263,20 @@ class Engine:
         for item in callback.items:
             item.attempts.append((now, status))
             self._move(item, "acked" if acked else "lost" if lost else "sent")
+
+    def postpone(self, callback: Callback) -> None:
+        """Put a callback's items back: they are due at once, as any others."""
+        for item in callback.items:
+            self.schedule.add(item)
+
+    def inject(self, injection: Injection, now: int) -> Pending:
+        """Plan an extra report or inbound message. Raises KeyError for an unknown reference."""
+        pending = make_injected(injection, self.oracle, self.fate, now)
+        if not injection.is_inbound:
+            pending.record.reports.append(pending)
+            self.oracle.report_planned(1)
+        self.schedule.add(pending)
+        return pending
 
     def _move(self, item: Pending, state: str) -> None:
         if item.state == "pending":

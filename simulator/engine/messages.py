@@ -79,6 +79,7 @@ class Pending:
     inbound_sender: str | None = None
     state: Literal["pending", "sent", "acked", "lost"] = "pending"
     attempts: list[tuple[int, int]] = field(default_factory=list)
+    injected: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -37,6 +37,7 @@ class Oracle:
 
     def __init__(self, keep: int, max_refs: int) -> None:
         self.keep = keep
+        self.injections = 0
         self.totals: Counter[str] = Counter()
         self.refused_by_code: Counter[str] = Counter()
         self._references = DigestTable(max_refs)

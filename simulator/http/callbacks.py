@@ -28,7 +28,7 @@ class Poster:
         """Post `callback`; anything but an HTTP answer within the time-out counts as none."""
         url = account.url_of(callback)
         status = NOWHERE if url is None else await self._send(account, callback, url)
-        account.engine.settle(callback, status, account.now())
+        account.settle(callback, status)
 
     async def _send(self, account: Account, callback: Callback, url: str) -> int:
         headers, body = account.post_of(callback, self._house.foreign_ids(account))
@@ -86,7 +86,7 @@ class Pump:
         launched = 0
         while True:
             await self._window.acquire()
-            due = self._account.engine.due_callbacks(self._account.now(), limit=1)
+            due = self._account.take_callbacks(limit=1)
             if not due:
                 self._window.release()
                 return launched

@@ -28,12 +28,9 @@ PostEarly = Callable[[Account, Callback], Awaitable[None]]
 class CarrierPlane:
     """The aiohttp handler of every path outside the control plane."""
 
-    def __init__(
-        self, house: House, post_early: PostEarly, wake: Callable[[Account], None]
-    ) -> None:
+    def __init__(self, house: House, post_early: PostEarly) -> None:
         self._house = house
         self._post_early = post_early
-        self._wake = wake
         self._requests_on: WeakKeyDictionary[asyncio.BaseTransport, int] = WeakKeyDictionary()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -45,10 +42,7 @@ class CarrierPlane:
             return _plain(answer)
         for callback in answer.early:
             await self._post_early(answer.account, callback)
-        try:
-            return await self._answer(request, answer, answer.account)
-        finally:
-            self._wake(answer.account)
+        return await self._answer(request, answer, answer.account)
 
     async def _answer(
         self, request: web.Request, answer: WireAnswer, account: Account

@@ -15,7 +15,8 @@ from simulator.clocks import Clock
 from simulator.http.advance import Advancer
 from simulator.http.callbacks import Poster, Pump
 from simulator.http.carrier import CarrierPlane
-from simulator.http.control import ControlPlane, respond
+from simulator.http.control import ControlPlane
+from simulator.http.inputs import respond
 from simulator.http.peers import Peers
 from simulator.plane import MOST_BODY_BYTES
 
@@ -74,12 +75,12 @@ class Server:
         self._runner = runner
         port = runner.addresses[0][1]
         self.url = f"http://{_in_url(self.options.host)}:{port}"
-        for account in self.house.accounts.values():
-            self._pump(account)
+        self._watch()
 
     async def stop(self) -> None:
         """Stop listening and give up callbacks on the way."""
-        for _, pump, task in self._pumps.values():
+        for account, pump, task in self._pumps.values():
+            account.listeners.discard(pump.wake)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await pump.stop()
@@ -89,13 +90,19 @@ class Server:
         await self._poster.close()
 
     def _app(self) -> web.Application:
-        carrier = CarrierPlane(self.house, self._poster.post, lambda a: self._pump(a).wake())
+        carrier = CarrierPlane(self.house, self._poster.post)
         advancer = Advancer(self.house, self.peers, self._pumps_of)
-        control = ControlPlane(self.house, advancer, self.options.control_hosts)
+        self.house.on_change = self._watch
+        control = ControlPlane(self.house, advancer, self.peers, self.options.control_hosts)
         app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_errors_as_json])
         app.add_routes(control.routes())
         app.router.add_route("*", "/{path:.*}", carrier.handle)
         return app
+
+    def _watch(self) -> None:
+        """Run a pump for every account; restart those that were replaced."""
+        for account in tuple(self.house.accounts.values()):
+            self._pump(account)
 
     def _pump(self, account: Account) -> Pump:
         """Return the running pump of an account, started where it is new or was replaced."""
@@ -103,8 +110,10 @@ class Server:
         if known is not None and known[0] is account:
             return known[1]
         if known is not None:
+            known[0].listeners.discard(known[1].wake)
             known[2].cancel()
         pump = Pump(account, self._poster)
+        account.listeners.add(pump.wake)
         self._pumps[account.name] = account, pump, asyncio.create_task(pump.run())
         return pump
 

@@ -92,8 +92,7 @@ class InProcessTransport:
         """Post reports that a rule wants before the answer; without `deliver`, at the next pump."""
         for callback in answer.early:
             if self.deliver is None:
-                for item in callback.items:
-                    self.engine.schedule.add(item)
+                self.account.postpone(callback)
             else:
                 self._post(callback, self.deliver)
 
@@ -111,15 +110,15 @@ class InProcessTransport:
         raise RuntimeError(f"callbacks were still due after {_MOST_ROUNDS} rounds")
 
     def due_callbacks(self) -> list[Callback]:
-        """Take the callbacks that are due; each must be given to `self.engine.settle`."""
-        return self.engine.due_callbacks(self.account.now())
+        """Take the callbacks that are due; each must be given to `self.account.settle`."""
+        return self.account.take_callbacks()
 
     def due_reports(self) -> list[tuple[dict[str, str], bytes]]:
         """Take what is due as (headers, body) and count it as acknowledged."""
         posts = []
         for callback in self.due_callbacks():
             posts.append(self.account.post_of(callback, {}))
-            self.engine.settle(callback, 200, self.account.now())
+            self.account.settle(callback, 200)
         return posts
 
     def next_due_at(self) -> int | None:
@@ -131,7 +130,7 @@ class InProcessTransport:
             status = NOWHERE
         else:
             status = deliver(*self.account.post_of(callback, {}))
-        self.engine.settle(callback, status, self.account.now())
+        self.account.settle(callback, status)
 
 
 def _raise_fault(answer: WireAnswer) -> None:

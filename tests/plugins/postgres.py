@@ -10,6 +10,7 @@ One server serves the run: xdist's workers inherit its URL, each makes a databas
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -89,6 +90,7 @@ def _provide() -> str:
     if wanted not in ("postgres", "sqlite"):
         raise pytest.UsageError(f"BULKSMS_TEST_DB={wanted}: must be postgres or sqlite")
     Database.folder = Path(tempfile.mkdtemp(prefix="bulksms-test-"))
+    atexit.register(shutil.rmtree, Database.folder, ignore_errors=True)
     if wanted == "sqlite":
         return _sqlite_url("asked for by BULKSMS_TEST_DB")
     try:

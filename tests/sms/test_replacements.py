@@ -13,7 +13,7 @@ from bulksms.sms.replacements import REPLACEMENTS, Change, replace
 from bulksms.sms.segments import count
 
 texts = st.one_of(
-    st.text(st.sampled_from(["a", "b ", "’", "“", "…", "\u200b", "€", "á", "😀"]), max_size=250),
+    st.text(st.sampled_from(["a", "b", "’", "“", "…", "\u200b", "€", "á", "😀"]), max_size=250),
     st.text(st.characters(exclude_categories=[])),
 )
 

@@ -89,9 +89,10 @@ class Command(BaseCommand):
             sys.executable, "-m", "simulator", "--http", str(where.port),
             "--seed", str(options["simulator_seed"]), "--key", carrier_options.get("key", "test-key"),
             "--report-url", f"{url}/callbacks/{name}/{entry['REPORT_TOKEN']}/",
+            "--report-batch", "100", "--report-grain", "0.25",
         ]  # fmt: skip
         if carrier_options.get("report_secret"):
-            command += ["--report-secret", carrier_options["report_secret"]]
+            command += ["--secret", carrier_options["report_secret"]]
         if options["simulator_rules"]:
             command += ["--rules", options["simulator_rules"]]
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -1,0 +1,1 @@
+"""HTTP: requests in, one service called, answers out. Two dialects and the carriers' callbacks."""
