@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from simulator import signing, wire
+from simulator import africastalking, signing, wire
 from simulator.clocks import Clock, RealClock
 from simulator.engine import Callback, Decision, Engine, EngineSettings, QueryDecision, Submission
 from simulator.engine.inject import Injection, injection_as_json
@@ -146,7 +146,12 @@ class Account:
     def post_of(
         self, callback: Callback, foreign_ids: Mapping[str, str]
     ) -> tuple[dict[str, str], bytes]:
-        """Return headers and body of a callback, signed where the account has a secret."""
+        """Return headers and body of a callback, signed where the account has a secret.
+
+        The Africa's Talking shape is a form and never signed.
+        """
+        if callback.shape == "africastalking":
+            return africastalking.render_callback(callback, foreign_ids)
         callback.body = callback.body or wire.render_callback(callback, foreign_ids)
         headers = {"Content-Type": "application/json"}
         if self.endpoint.secret is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,11 +14,14 @@ from pathlib import Path
 from simulator import __version__
 from simulator.accounts import DEFAULT_KEY, Account, Endpoint, House
 from simulator.clocks import VIRTUAL_START, Clock, FileClock, RealClock, VirtualClock, to_iso
+from simulator.echo import EchoEngine
 from simulator.engine import EngineSettings
 from simulator.engine.knobs import RuleSet, Span
 from simulator.http.server import Server, ServerOptions
+from simulator.replay import read_journal, replay
 from simulator.schema import RulesError, load_rules, parse_rules
 
+DIVERGED = 1
 USAGE_ERROR = 2
 _SECOND_US = 1_000_000
 
@@ -45,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     add("--clock-start", type=moment, default=VIRTUAL_START, metavar="ISO", help="virtual start")
     add("--keep", type=int, default=100_000, metavar="N", help="messages kept whole")
     add("--max-refs", type=int, default=5_000_000, metavar="N", help="references counted")
+    add("--journal", type=Path, metavar="FILE", help="write the journal to a file")
+    add("--serve-replay", type=Path, metavar="FILE", help="answer from a journal, nothing else")
+    add("--quiet", action="store_true", help="no line per request")
     add("--version", action="version", version=f"simulator {__version__}")
     return found
 
@@ -87,8 +94,21 @@ def make_house(options: argparse.Namespace, clock: Clock, rules: RuleSet) -> Hou
         max_refs=options.max_refs,
     )
     endpoint = Endpoint(options.report_url, options.inbound_url, options.secret)
+    engine = None
+    if options.serve_replay is not None:
+        engine = EchoEngine(*read_journal(options.serve_replay))
     house = House()
-    house.add(Account(settings, key=options.key, clock=clock, endpoint=endpoint, rules=rules))
+    house.add(
+        Account(
+            settings,
+            key=options.key,
+            clock=clock,
+            endpoint=endpoint,
+            rules=rules,
+            journal_path=options.journal,
+            engine=engine,
+        )
+    )
     return house
 
 
@@ -123,18 +143,54 @@ async def serve(server: Server, options: argparse.Namespace, clock: Clock) -> No
     print("stopped", flush=True)
 
 
+def run_server(options: argparse.Namespace) -> int:
+    """Serve as the options say. Raises RulesError, ValueError, OSError before it listens."""
+    rules = load_rules(options.rules) if options.rules else parse_rules([])
+    clock = make_clock(options.clock, options.clock_start)
+    house = make_house(options, clock, rules)
+    listen = ServerOptions(
+        options.host, options.http, options.allow_public, frozenset(options.control_host)
+    )
+    level = logging.WARNING if options.quiet else logging.INFO
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("simulator").setLevel(level)
+    try:
+        asyncio.run(serve(Server(house, listen), options, clock))
+    finally:
+        for account in house.accounts.values():
+            account.journal.close()
+    return 0
+
+
+def replay_parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="python -m simulator replay",
+        description="Compute a journal again; name the first decision that differs (exit 1).",
+    )
+    found.add_argument("journal", type=Path)
+    found.add_argument("--rules", type=Path, help="other rules than the journal's, to compare")
+    return found
+
+
+def run_replay(options: argparse.Namespace) -> int:
+    """Return 0 where every decision came out again, 1 with the first that did not."""
+    header, entries = read_journal(options.journal)
+    rules = load_rules(options.rules) if options.rules else None
+    divergence = replay(header, entries, rules)
+    if divergence is None:
+        print(f"{len(entries)} entries: every decision came out again")
+        return 0
+    print(divergence)
+    return DIVERGED
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code (2: the command was wrong)."""
-    options = parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        rules = load_rules(options.rules) if options.rules else parse_rules([])
-        clock = make_clock(options.clock, options.clock_start)
-        house = make_house(options, clock, rules)
-        listen = ServerOptions(
-            options.host, options.http, options.allow_public, frozenset(options.control_host)
-        )
-        asyncio.run(serve(Server(house, listen), options, clock))
+        if given[:1] == ["replay"]:
+            return run_replay(replay_parser().parse_args(given[1:]))
+        return run_server(parser().parse_args(given))
     except (RulesError, ValueError, OSError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return USAGE_ERROR
-    return 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from simulator import wire
+from simulator import africastalking, wire
 from simulator.accounts import Account, House
 from simulator.engine import words
 from simulator.engine.knobs import Body
@@ -18,6 +18,9 @@ from simulator.engine.messages import Callback, Decision, Fault, Refusal
 
 JSON_TYPE = "application/json"
 MOST_BODY_BYTES = 8_000_000
+#: A client may say how long it waits; an answer drawn to be later is lost to it.
+TIMEOUT_HEADER = "x-timeout-s"
+_LONGEST_TIMEOUT_S = 86_400
 
 
 @dataclass(slots=True)
@@ -61,15 +64,32 @@ def handle(
     handler = _ROUTES.get((method, parts.path))
     if handler is None:
         return _no_route(method, parts.path)
-    account = house.by_key(_bearer(headers))
+    is_form = parts.path == africastalking.PATH
+    account = house.by_key(headers.get("apikey", "") if is_form else _bearer(headers))
     if account is None:
-        return refuse(401, "invalid_key", words.DETAIL_OF_CODE["invalid_key"])
+        return _wrong_key(is_form)
+    timeout_us = client_timeout_us if client_timeout_us is not None else _declared(headers)
     try:
-        answer = handler(account, parts.query, body, client_timeout_us)
+        answer = handler(account, parts.query, body, timeout_us)
     except wire.BadRequest as error:
         answer = refuse(error.status, error.code, error.detail)
     answer.account = account
     return answer
+
+
+def _wrong_key(is_form: bool) -> WireAnswer:
+    if is_form:
+        return WireAnswer(401, africastalking.BAD_KEY.encode(), {"Content-Type": "text/plain"})
+    return refuse(401, "invalid_key", words.DETAIL_OF_CODE["invalid_key"])
+
+
+def _declared(headers: Mapping[str, str]) -> int | None:
+    """Return the time-out that a client declares in `X-Timeout-S`, in microseconds."""
+    try:
+        seconds = float(headers.get(TIMEOUT_HEADER, ""))
+    except ValueError:
+        return None
+    return round(seconds * 1_000_000) if 0 < seconds < _LONGEST_TIMEOUT_S else None
 
 
 def _no_route(method: str, path: str) -> WireAnswer:
@@ -113,6 +133,14 @@ def _refused(refusal: Refusal) -> WireAnswer:
     return refuse(refusal.status, refusal.code, refusal.detail, refusal.retry_after)
 
 
+def _submit_form(
+    account: Account, _query: str, body: bytes, client_timeout_us: int | None
+) -> WireAnswer:
+    messages = africastalking.parse_submit(body)
+    decision = account.submit(messages, "africastalking", client_timeout_us)
+    return answer_of(decision, africastalking.render_rows, status=201)
+
+
 def _query(account: Account, query: str, _body: bytes, _timeout: int | None) -> WireAnswer:
     decision = account.query(wire.parse_query(query))
     if decision.refusal is not None:
@@ -123,4 +151,5 @@ def _query(account: Account, query: str, _body: bytes, _timeout: int | None) -> 
 _ROUTES: dict[tuple[str, str], Callable[[Account, str, bytes, int | None], WireAnswer]] = {
     ("POST", "/v1/messages"): _submit,
     ("GET", "/v1/messages"): _query,
+    ("POST", africastalking.PATH): _submit_form,
 }

@@ -14,18 +14,29 @@ from bulksms.carriers.simulator import SimulatorCarrier
 from bulksms.exceptions import InvalidReport
 from bulksms.services import reconcile, reports
 from bulksms.testing import drain, use_carrier, virtual_clock
+from simulator.accounts import Account, Endpoint
+from simulator.clocks import OutsideClock
+from simulator.engine import EngineSettings
+from simulator.schema import parse_rules
 from simulator.testing import InProcessTransport
 
 SECRET = "whsec_dGVzdHMgb25seTogbm90IGEgc2VjcmV0"
+
+#: Reports that travel in one callback.
+REPORT_BATCH = 500
 
 
 class FakeCarrier:
     """The simulator behind the carrier ``main``, and what it knows to be true."""
 
     def __init__(self, seed: int = 1, rules: Sequence[object] = (), **options: Any) -> None:
-        self.transport = InProcessTransport(
-            seed=seed, rules=rules, clock=virtual_clock, secret=SECRET, deliver=self.deliver
+        account = Account(
+            EngineSettings(seed=seed, report_batch=REPORT_BATCH),
+            clock=OutsideClock(virtual_clock),
+            endpoint=Endpoint(secret=SECRET),
+            rules=parse_rules(list(rules)),
         )
+        self.transport = InProcessTransport(account, deliver=self.deliver)
         defaults = {"report_secret": SECRET, "max_batch": 500}
         self.carrier = SimulatorCarrier("main", {**defaults, **options}, transport=self.transport)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
@@ -30,6 +30,6 @@ class HasScope(BasePermission):
     """The key must have the scope that the view names in ``scope``."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if view.scope in request.auth.scopes:
+        if view.scope in cast(ApiKey, request.auth).scopes:
             return True
         raise InsufficientScope(f"This API key has not the scope {view.scope!r}.")

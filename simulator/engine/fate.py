@@ -69,8 +69,8 @@ class Fate:
             return known, None
         hit = self._shared.refuse_message(message, now) or self._shared.out_of_credit(message)
         if hit is not None:
-            return _refused_by_state(_record(message, content, now, shape), hit), []
-        record = _record(message, content, now, shape)
+            return _refused_by_state(blank_record(message, content, now, shape), hit), []
+        record = blank_record(message, content, now, shape)
         record.occurrence, record.try_number = self._oracle.identify(message.client_ref, content)
         return record, self._settle(record, message, counted)
 
@@ -149,7 +149,7 @@ class Fate:
         """Return the earlier acceptance of this reference where a rule de-duplicates."""
         if not message.client_ref or not self._book.uses("dedupe_by_ref"):
             return None
-        probe = _record(message, content, 0, "json")
+        probe = blank_record(message, content, 0, "json")
         rule = self.rule_of("dedupe_by_ref", probe, message, counted)
         if rule is None or not rule.dedupe_by_ref:
             return None
@@ -157,7 +157,8 @@ class Fate:
         return next((r for r in earlier if r.status == words.ACCEPTED), None)
 
 
-def _record(message: Submission, content: bytes, now: int, shape: Shape) -> Record:
+def blank_record(message: Submission, content: bytes, now: int, shape: Shape) -> Record:
+    """Return a record of `message`, not decided yet."""
     return Record(
         client_ref=message.client_ref,
         to=message.to,

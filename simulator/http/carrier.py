@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
@@ -21,6 +21,8 @@ from simulator.spoil import spoil
 LONGEST_SILENCE_S = 120.0
 _DRIBBLE_CHUNKS = 20
 _LINGER_ZERO = struct.pack("ii", 1, 0)
+
+log = logging.getLogger("simulator")
 
 PostEarly = Callable[[Account, Callback], Awaitable[None]]
 
@@ -38,6 +40,7 @@ class CarrierPlane:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         answer = handle(self._house, request.method, request.raw_path, headers, body)
+        log.info("%s %s -> %s", request.method, request.path, describe(answer))
         if answer.account is None:
             return _plain(answer)
         for callback in answer.early:
@@ -118,6 +121,15 @@ async def _dribble(request: web.Request, answer: WireAnswer, seconds: float) -> 
     return response
 
 
-def fault_counts(house: House) -> Counter[str]:
-    """Return how often each connection fault was applied, over all accounts."""
-    return sum((a.engine.faults for a in house.accounts.values()), Counter())
+def describe(answer: WireAnswer) -> str:
+    """Return an answer as a person wants to read it in a log."""
+    said = f"{answer.status}"
+    if answer.account is not None:
+        said += f" [{answer.account.name}] {len(answer.content)} bytes"
+    if answer.latency_us:
+        said += f", {answer.latency_us / 1_000_000:g} s late"
+    if answer.fault is not None:
+        said += f", {answer.fault.kind} by {answer.fault.rule!r}"
+    if answer.body is not None:
+        said += f", body {answer.body.how}"
+    return said

@@ -6,11 +6,13 @@ import time
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bulksms import send_bulk, states
 from bulksms.models import Campaign, CarrierState, Hold, LedgerEntry, Message, Report, Submission
 from bulksms.models.wallet import HELD, SPENT
-from bulksms.services import audit, dispatch, reconcile, wallet
+from bulksms.services import audit, dispatch, reconcile, reports, wallet
 from bulksms.testing import drain, tick, virtual_clock
 from tests.factories import kenyan_numbers, make_organisation
 from tests.harness import FakeCarrier, fake_carrier
@@ -323,3 +325,21 @@ def test_only_one_owner_ticks_until_its_lease_is_over() -> None:
     virtual_clock.advance(seconds=11)
     assert reconcile.take_lease("b")
     assert not reconcile.take_lease("a")
+
+
+def test_the_statements_of_a_step_do_not_depend_on_its_rows(carrier: FakeCarrier) -> None:
+    asked, applied = [], []
+    for size in (1, 5, 500):  # the first one makes the carrier's row
+        send(size)
+        with CaptureQueriesContext(connection) as queries:
+            assert dispatch.run_once("main") == size
+        asked.append(len(queries))
+        virtual_clock.advance(seconds=10)
+        carrier.transport.pump()
+        with CaptureQueriesContext(connection) as queries:
+            assert reports.apply_once() == size
+        applied.append(len(queries))
+        drain()
+
+    assert asked[1] == asked[2]
+    assert applied[1] == applied[2]
