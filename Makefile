@@ -35,16 +35,16 @@ venv: $(READY)  ## the environment in .venv, with everything installed
 demo: $(READY)  ## one bulk SMS from end to end; SEED=7 repeats it, SERVE=1 keeps it up
 	@$(PY) example_project/manage.py bulksms_demo $(DEMO_ARGS)
 
-test: test-postgres test-sqlite  ## the test suite: on PostgreSQL, then its fast part on SQLite
+test: test-postgres test-sqlite  ## the suite on PostgreSQL, then its fast database tests on SQLite
 
 test-postgres: $(READY)  ## the suite on PostgreSQL (DATABASE_URL, or a server of its own)
 	@echo "==> tests on PostgreSQL"
 	@$(PYTEST) -n $(WORKERS) -m "$(NO_SERVICES)" $(ARGS)
 
-test-sqlite: $(READY)  ## the fast part of the suite on SQLite
-	@echo "==> fast tests on SQLite"
+test-sqlite: $(READY)  ## the fast tests that use a database, on SQLite
+	@echo "==> fast database tests on SQLite"
 	@env -u DATABASE_URL BULKSMS_TEST_DB=sqlite \
-	    $(PYTEST) -n $(WORKERS) -m "$(NO_SERVICES) and not slow and not postgres" $(ARGS)
+	    $(PYTEST) -n $(WORKERS) --db-only -m "$(NO_SERVICES) and not slow and not postgres" $(ARGS)
 
 test-brokers: $(READY)  ## the tests against a real Redis and RabbitMQ (two URLs in the environment)
 	@echo "==> tests against Redis and RabbitMQ"

@@ -28,7 +28,9 @@ def check_broker(**_: Any) -> list[checks.CheckMessage]:
     if broker_is_configured():
         return []
     hint = "Set DRAMATIQ_BROKER and put 'django_dramatiq' before 'bulksms' in INSTALLED_APPS."
-    return [checks.Error("No broker is configured; nothing would be sent.", hint, id="bulksms.E001")]
+    return [
+        checks.Error("No broker is configured; nothing would be sent.", hint, id="bulksms.E001")
+    ]
 
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:

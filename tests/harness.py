@@ -72,7 +72,9 @@ class FakeCarrier:
 
 
 @contextmanager
-def fake_carrier(seed: int = 1, rules: Sequence[object] = (), **options: Any) -> Iterator[FakeCarrier]:
+def fake_carrier(
+    seed: int = 1, rules: Sequence[object] = (), **options: Any
+) -> Iterator[FakeCarrier]:
     """A fake carrier that stands in for ``main`` while the block runs."""
     house = FakeCarrier(seed, rules, **options)
     with use_carrier(house.carrier):

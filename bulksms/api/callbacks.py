@@ -8,7 +8,9 @@ key, and the carrier's signature is checked where it has one. Reports are stored
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -20,7 +22,7 @@ from bulksms.api.parsing import read_body
 from bulksms.api.rendering import JsonResponse
 from bulksms.api.routes import endpoint
 from bulksms.carriers.base import ParsedReport
-from bulksms.exceptions import NotFound
+from bulksms.exceptions import InvalidReport, NotFound
 from bulksms.services import reports, routing
 
 
@@ -36,7 +38,7 @@ class ReportsView(BaseView):
         body = read_body(request._request, conf.settings.MAX_REPORT_BODY_BYTES)
         headers = {name.lower(): value for name, value in request.headers.items()}
         parsed = routing.carrier(carrier).parse_reports(headers, body)
-        _check_count(parsed)
+        _check(parsed)
         return JsonResponse({"stored": reports.store(carrier, parsed)})
 
 
@@ -47,10 +49,17 @@ def is_open(carrier: str, token: str) -> bool:
     return bool(wanted) and same
 
 
-def _check_count(parsed: Sequence[ParsedReport]) -> None:
+def _check(parsed: Sequence[ParsedReport]) -> None:
+    """Raises BodyTooLarge, InvalidReport."""
     limit = conf.settings.MAX_REPORTS_PER_CALL
     if len(parsed) > limit:
         raise BodyTooLarge(f"At most {limit} reports in one call, got {len(parsed)}.")
+    if any(_UNSTORABLE.search(text) for report in parsed for text in astuple(report)):
+        raise InvalidReport("A report has characters that cannot be stored: NUL or half a pair.")
+
+
+#: What no column of text can hold.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 app_name = "bulksms_callbacks"

@@ -9,520 +9,1162 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Campaign',
+            name="Campaign",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(default='bulk', max_length=8)),
-                ('status', models.CharField(default='queued', max_length=12)),
-                ('priority', models.CharField(default='normal', max_length=8)),
-                ('message', models.TextField(blank=True)),
-                ('sender', models.CharField(blank=True, max_length=15)),
-                ('currency', models.CharField(max_length=3)),
-                ('reference', models.CharField(blank=True, max_length=255)),
-                ('tags', models.JSONField(default=list)),
-                ('metadata', models.JSONField(default=dict)),
-                ('scheduled_at', models.DateTimeField(null=True)),
-                ('expires_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('round', models.PositiveIntegerField(default=0)),
-                ('recipients_count', models.PositiveIntegerField()),
-                ('duplicates_count', models.PositiveIntegerField(default=0)),
-                ('sent_count', models.PositiveIntegerField(default=0)),
-                ('done_count', models.PositiveIntegerField(default=0)),
-                ('queued_count', models.PositiveIntegerField(default=0)),
-                ('sending_count', models.PositiveIntegerField(default=0)),
-                ('awaiting_report_count', models.PositiveIntegerField(default=0)),
-                ('unknown_count', models.PositiveIntegerField(default=0)),
-                ('delivered_count', models.PositiveIntegerField(default=0)),
-                ('undelivered_count', models.PositiveIntegerField(default=0)),
-                ('expired_count', models.PositiveIntegerField(default=0)),
-                ('rejected_count', models.PositiveIntegerField(default=0)),
-                ('unconfirmed_count', models.PositiveIntegerField(default=0)),
-                ('failed_count', models.PositiveIntegerField(default=0)),
-                ('skipped_count', models.PositiveIntegerField(default=0)),
-                ('cancelled_count', models.PositiveIntegerField(default=0)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(default="bulk", max_length=8)),
+                ("status", models.CharField(default="queued", max_length=12)),
+                ("priority", models.CharField(default="normal", max_length=8)),
+                ("message", models.TextField(blank=True)),
+                ("sender", models.CharField(blank=True, max_length=15)),
+                ("currency", models.CharField(max_length=3)),
+                ("reference", models.CharField(blank=True, max_length=255)),
+                ("tags", models.JSONField(default=list)),
+                ("metadata", models.JSONField(default=dict)),
+                ("scheduled_at", models.DateTimeField(null=True)),
+                ("expires_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("round", models.PositiveIntegerField(default=0)),
+                ("recipients_count", models.PositiveIntegerField()),
+                ("duplicates_count", models.PositiveIntegerField(default=0)),
+                ("sent_count", models.PositiveIntegerField(default=0)),
+                ("done_count", models.PositiveIntegerField(default=0)),
+                ("queued_count", models.PositiveIntegerField(default=0)),
+                ("sending_count", models.PositiveIntegerField(default=0)),
+                ("awaiting_report_count", models.PositiveIntegerField(default=0)),
+                ("unknown_count", models.PositiveIntegerField(default=0)),
+                ("delivered_count", models.PositiveIntegerField(default=0)),
+                ("undelivered_count", models.PositiveIntegerField(default=0)),
+                ("expired_count", models.PositiveIntegerField(default=0)),
+                ("rejected_count", models.PositiveIntegerField(default=0)),
+                ("unconfirmed_count", models.PositiveIntegerField(default=0)),
+                ("failed_count", models.PositiveIntegerField(default=0)),
+                ("skipped_count", models.PositiveIntegerField(default=0)),
+                ("cancelled_count", models.PositiveIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Lease',
+            name="Lease",
             fields=[
-                ('name', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('owner', models.CharField(blank=True, max_length=80)),
-                ('until_at', models.DateTimeField()),
-                ('beaten_at', models.DateTimeField()),
+                ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("owner", models.CharField(blank=True, max_length=80)),
+                ("until_at", models.DateTimeField()),
+                ("beaten_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='CarrierState',
+            name="CarrierState",
             fields=[
-                ('carrier', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('allowance_micro_parts', models.BigIntegerField(default=0)),
-                ('refilled_at', models.DateTimeField(null=True)),
-                ('requests_count', models.BigIntegerField(default=0)),
-                ('paused_at', models.DateTimeField(null=True)),
-                ('pause_reason', models.CharField(blank=True, max_length=255)),
-                ('slow_until', models.DateTimeField(null=True)),
+                ("carrier", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("allowance_micro_parts", models.BigIntegerField(default=0)),
+                ("refilled_at", models.DateTimeField(null=True)),
+                ("requests_count", models.BigIntegerField(default=0)),
+                ("paused_at", models.DateTimeField(null=True)),
+                ("pause_reason", models.CharField(blank=True, max_length=255)),
+                ("slow_until", models.DateTimeField(null=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('requests_count__gte', 0)), name='bulksms_carrierstate_requests')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("requests_count__gte", 0)),
+                        name="bulksms_carrierstate_requests",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Hold',
+            name="Hold",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False)),
-                ('round', models.PositiveIntegerField(default=0)),
-                ('held_micros', models.BigIntegerField()),
-                ('captured_micros', models.BigIntegerField(default=0)),
-                ('released_micros', models.BigIntegerField(default=0)),
-                ('refunded_micros', models.BigIntegerField(default=0)),
-                ('last_seq', models.BigIntegerField(default=0)),
-                ('release_due_at', models.DateTimeField(null=True)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='bulksms.campaign')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "created_at",
+                    model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False),
+                ),
+                ("round", models.PositiveIntegerField(default=0)),
+                ("held_micros", models.BigIntegerField()),
+                ("captured_micros", models.BigIntegerField(default=0)),
+                ("released_micros", models.BigIntegerField(default=0)),
+                ("refunded_micros", models.BigIntegerField(default=0)),
+                ("last_seq", models.BigIntegerField(default=0)),
+                ("release_due_at", models.DateTimeField(null=True)),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="holds",
+                        to="bulksms.campaign",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Organisation',
+            name="Organisation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False)),
-                ('name', models.CharField(max_length=120)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('mode', model_utils.fields.StatusField(choices=[('live', 'live'), ('test', 'test')], default='live', max_length=8, no_check_for_status=True)),
-                ('is_house', models.BooleanField(default=False)),
-                ('is_active', models.BooleanField(default=True)),
-                ('default_region', models.CharField(default='KE', max_length=2)),
-                ('allowed_regions', models.CharField(blank=True, max_length=255)),
-                ('time_zone', models.CharField(default='Africa/Nairobi', max_length=60)),
-                ('live_twin', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='test_twin', to='bulksms.organisation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "created_at",
+                    model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                (
+                    "mode",
+                    model_utils.fields.StatusField(
+                        choices=[("live", "live"), ("test", "test")],
+                        default="live",
+                        max_length=8,
+                        no_check_for_status=True,
+                    ),
+                ),
+                ("is_house", models.BooleanField(default=False)),
+                ("is_active", models.BooleanField(default=True)),
+                ("default_region", models.CharField(default="KE", max_length=2)),
+                ("allowed_regions", models.CharField(blank=True, max_length=255)),
+                ("time_zone", models.CharField(default="Africa/Nairobi", max_length=60)),
+                (
+                    "live_twin",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="test_twin",
+                        to="bulksms.organisation",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('number', models.CharField(blank=True, max_length=15)),
-                ('input', models.CharField(blank=True, max_length=64)),
-                ('sender', models.CharField(max_length=15, null=True)),
-                ('text', models.TextField(null=True)),
-                ('intake_status', models.CharField(max_length=8)),
-                ('intake_error', models.CharField(blank=True, max_length=40)),
-                ('intake_detail', models.CharField(blank=True, max_length=255)),
-                ('units', models.PositiveSmallIntegerField(default=0)),
-                ('unit_price_micros', models.BigIntegerField(default=0)),
-                ('cost_micros', models.BigIntegerField(default=0)),
-                ('charge', models.CharField(default='none', max_length=8)),
-                ('captured_micros', models.BigIntegerField(default=0)),
-                ('refunded_micros', models.BigIntegerField(default=0)),
-                ('status', models.CharField(max_length=12)),
-                ('error', models.CharField(blank=True, max_length=60)),
-                ('error_detail', models.CharField(blank=True, max_length=255)),
-                ('carrier', models.CharField(blank=True, max_length=40)),
-                ('carrier_ref', models.CharField(blank=True, max_length=120)),
-                ('attempt', models.PositiveSmallIntegerField(default=1)),
-                ('asks', models.PositiveSmallIntegerField(default=0)),
-                ('due_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('asked_at', models.DateTimeField(null=True)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('delivered_at', models.DateTimeField(null=True)),
-                ('done_at', models.DateTimeField(null=True)),
-                ('campaign', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='bulksms.campaign')),
-                ('hold', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='bulksms.hold')),
-                ('organisation', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='bulksms.organisation')),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("number", models.CharField(blank=True, max_length=15)),
+                ("input", models.CharField(blank=True, max_length=64)),
+                ("sender", models.CharField(max_length=15, null=True)),
+                ("text", models.TextField(null=True)),
+                ("intake_status", models.CharField(max_length=8)),
+                ("intake_error", models.CharField(blank=True, max_length=40)),
+                ("intake_detail", models.CharField(blank=True, max_length=255)),
+                ("units", models.PositiveSmallIntegerField(default=0)),
+                ("unit_price_micros", models.BigIntegerField(default=0)),
+                ("cost_micros", models.BigIntegerField(default=0)),
+                ("charge", models.CharField(default="none", max_length=8)),
+                ("captured_micros", models.BigIntegerField(default=0)),
+                ("refunded_micros", models.BigIntegerField(default=0)),
+                ("status", models.CharField(max_length=12)),
+                ("error", models.CharField(blank=True, max_length=60)),
+                ("error_detail", models.CharField(blank=True, max_length=255)),
+                ("carrier", models.CharField(blank=True, max_length=40)),
+                ("carrier_ref", models.CharField(blank=True, max_length=120)),
+                ("attempt", models.PositiveSmallIntegerField(default=1)),
+                ("asks", models.PositiveSmallIntegerField(default=0)),
+                ("due_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("asked_at", models.DateTimeField(null=True)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("delivered_at", models.DateTimeField(null=True)),
+                ("done_at", models.DateTimeField(null=True)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="bulksms.campaign",
+                    ),
+                ),
+                (
+                    "hold",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="bulksms.hold",
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="bulksms.organisation",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='campaign',
-            name='organisation',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='bulksms.organisation'),
+            model_name="campaign",
+            name="organisation",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="campaigns",
+                to="bulksms.organisation",
+            ),
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False)),
-                ('name', models.CharField(blank=True, max_length=80)),
-                ('prefix', models.CharField(max_length=16, unique=True)),
-                ('secret_sha256', models.CharField(max_length=64)),
-                ('scopes', models.JSONField(default=list)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='bulksms.organisation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "created_at",
+                    model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False),
+                ),
+                ("name", models.CharField(blank=True, max_length=80)),
+                ("prefix", models.CharField(max_length=16, unique=True)),
+                ("secret_sha256", models.CharField(max_length=64)),
+                ("scopes", models.JSONField(default=list)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to="bulksms.organisation",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Rate',
+            name="Rate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False)),
-                ('prefix', models.CharField(blank=True, max_length=15)),
-                ('currency', models.CharField(max_length=3)),
-                ('price_micros', models.BigIntegerField()),
-                ('effective_from', models.DateTimeField()),
-                ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rates', to='bulksms.organisation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "created_at",
+                    model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False),
+                ),
+                ("prefix", models.CharField(blank=True, max_length=15)),
+                ("currency", models.CharField(max_length=3)),
+                ("price_micros", models.BigIntegerField()),
+                ("effective_from", models.DateTimeField()),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rates",
+                        to="bulksms.organisation",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Report',
+            name="Report",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('carrier', models.CharField(max_length=40)),
-                ('dedupe_key', models.CharField(max_length=120)),
-                ('carrier_ref', models.CharField(blank=True, max_length=120)),
-                ('reference', models.CharField(blank=True, max_length=60)),
-                ('state', models.CharField(blank=True, max_length=12)),
-                ('code', models.CharField(blank=True, max_length=60)),
-                ('raw', models.TextField()),
-                ('status', models.CharField(default='new', max_length=10)),
-                ('reason', models.CharField(blank=True, max_length=60)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('received_at', models.DateTimeField()),
-                ('next_try_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('message', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='bulksms.message')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("carrier", models.CharField(max_length=40)),
+                ("dedupe_key", models.CharField(max_length=120)),
+                ("carrier_ref", models.CharField(blank=True, max_length=120)),
+                ("reference", models.CharField(blank=True, max_length=60)),
+                ("state", models.CharField(blank=True, max_length=12)),
+                ("code", models.CharField(blank=True, max_length=60)),
+                ("raw", models.TextField()),
+                ("status", models.CharField(default="new", max_length=10)),
+                ("reason", models.CharField(blank=True, max_length=60)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("received_at", models.DateTimeField()),
+                ("next_try_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="bulksms.message",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('carrier', models.CharField(max_length=40)),
-                ('priority', models.CharField(default='normal', max_length=8)),
-                ('is_paused', models.BooleanField(default=False)),
-                ('queued_count', models.PositiveIntegerField(default=0)),
-                ('due_at', models.DateTimeField()),
-                ('served_at', models.DateTimeField(null=True)),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='bulksms.campaign')),
-                ('organisation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='bulksms.organisation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("carrier", models.CharField(max_length=40)),
+                ("priority", models.CharField(default="normal", max_length=8)),
+                ("is_paused", models.BooleanField(default=False)),
+                ("queued_count", models.PositiveIntegerField(default=0)),
+                ("due_at", models.DateTimeField()),
+                ("served_at", models.DateTimeField(null=True)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="runs",
+                        to="bulksms.campaign",
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="bulksms.organisation",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SenderId',
+            name="SenderId",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False)),
-                ('name', models.CharField(max_length=15)),
-                ('kind', model_utils.fields.StatusField(choices=[('transactional', 'transactional'), ('promotional', 'promotional')], default='transactional', max_length=16, no_check_for_status=True)),
-                ('network', models.CharField(blank=True, max_length=40)),
-                ('status', model_utils.fields.StatusField(choices=[('approved', 'approved'), ('pending', 'pending'), ('rejected', 'rejected'), ('revoked', 'revoked')], default='approved', max_length=12, no_check_for_status=True)),
-                ('is_default', models.BooleanField(default=False)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sender_ids', to='bulksms.organisation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "created_at",
+                    model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False),
+                ),
+                ("name", models.CharField(max_length=15)),
+                (
+                    "kind",
+                    model_utils.fields.StatusField(
+                        choices=[
+                            ("transactional", "transactional"),
+                            ("promotional", "promotional"),
+                        ],
+                        default="transactional",
+                        max_length=16,
+                        no_check_for_status=True,
+                    ),
+                ),
+                ("network", models.CharField(blank=True, max_length=40)),
+                (
+                    "status",
+                    model_utils.fields.StatusField(
+                        choices=[
+                            ("approved", "approved"),
+                            ("pending", "pending"),
+                            ("rejected", "rejected"),
+                            ("revoked", "revoked"),
+                        ],
+                        default="approved",
+                        max_length=12,
+                        no_check_for_status=True,
+                    ),
+                ),
+                ("is_default", models.BooleanField(default=False)),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sender_ids",
+                        to="bulksms.organisation",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Submission',
+            name="Submission",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('carrier', models.CharField(max_length=40)),
-                ('slot', models.PositiveSmallIntegerField()),
-                ('status', models.CharField(default='claimed', max_length=12)),
-                ('lease_until', models.DateTimeField()),
-                ('message_ids', models.JSONField()),
-                ('created_at', models.DateTimeField()),
-                ('submitting_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('outcome', models.CharField(blank=True, max_length=255)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("carrier", models.CharField(max_length=40)),
+                ("slot", models.PositiveSmallIntegerField()),
+                ("status", models.CharField(default="claimed", max_length=12)),
+                ("lease_until", models.DateTimeField()),
+                ("message_ids", models.JSONField()),
+                ("created_at", models.DateTimeField()),
+                ("submitting_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("outcome", models.CharField(blank=True, max_length=255)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('status__in', ['claimed', 'submitting'])), fields=['lease_until'], name='bulksms_submission_lease')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['claimed', 'submitting'])), fields=('carrier', 'slot'), name='bulksms_submission_slot'), models.CheckConstraint(condition=models.Q(('status__in', ['claimed', 'lost', 'recorded', 'submitting'])), name='bulksms_submission_status')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ["claimed", "submitting"])),
+                        fields=["lease_until"],
+                        name="bulksms_submission_lease",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ["claimed", "submitting"])),
+                        fields=("carrier", "slot"),
+                        name="bulksms_submission_slot",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["claimed", "lost", "recorded", "submitting"])
+                        ),
+                        name="bulksms_submission_status",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='message',
-            name='submission',
-            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='bulksms.submission'),
+            model_name="message",
+            name="submission",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="bulksms.submission",
+            ),
         ),
         migrations.CreateModel(
-            name='Wallet',
+            name="Wallet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False)),
-                ('currency', models.CharField(max_length=3)),
-                ('available_micros', models.BigIntegerField(default=0)),
-                ('credit_limit_micros', models.BigIntegerField(blank=True, default=0, null=True)),
-                ('last_seq', models.BigIntegerField(default=0)),
-                ('organisation', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='wallet', to='bulksms.organisation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "created_at",
+                    model_utils.fields.AutoCreatedField(default=bulksms.clock.now, editable=False),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("available_micros", models.BigIntegerField(default=0)),
+                ("credit_limit_micros", models.BigIntegerField(blank=True, default=0, null=True)),
+                ("last_seq", models.BigIntegerField(default=0)),
+                (
+                    "organisation",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="wallet",
+                        to="bulksms.organisation",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='LedgerEntry',
+            name="LedgerEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(max_length=10)),
-                ('target', models.CharField(max_length=10)),
-                ('amount_micros', models.BigIntegerField()),
-                ('key', models.CharField(max_length=120)),
-                ('note', models.CharField(blank=True, max_length=255)),
-                ('seq', models.BigIntegerField(null=True)),
-                ('available_after_micros', models.BigIntegerField(null=True)),
-                ('hold_seq', models.BigIntegerField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('hold', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='bulksms.hold')),
-                ('wallet', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='bulksms.wallet')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("source", models.CharField(max_length=10)),
+                ("target", models.CharField(max_length=10)),
+                ("amount_micros", models.BigIntegerField()),
+                ("key", models.CharField(max_length=120)),
+                ("note", models.CharField(blank=True, max_length=255)),
+                ("seq", models.BigIntegerField(null=True)),
+                ("available_after_micros", models.BigIntegerField(null=True)),
+                ("hold_seq", models.BigIntegerField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "hold",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="bulksms.hold",
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="bulksms.wallet",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'ledger entries',
+                "verbose_name_plural": "ledger entries",
             },
         ),
         migrations.AddField(
-            model_name='hold',
-            name='wallet',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='bulksms.wallet'),
+            model_name="hold",
+            name="wallet",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="holds",
+                to="bulksms.wallet",
+            ),
         ),
         migrations.CreateModel(
-            name='MessageAttempt',
+            name="MessageAttempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('attempt', models.PositiveSmallIntegerField()),
-                ('status', models.CharField(max_length=12)),
-                ('error', models.CharField(blank=True, max_length=60)),
-                ('error_detail', models.CharField(blank=True, max_length=255)),
-                ('carrier', models.CharField(blank=True, max_length=40)),
-                ('carrier_ref', models.CharField(blank=True, max_length=120)),
-                ('units', models.PositiveSmallIntegerField(default=0)),
-                ('unit_price_micros', models.BigIntegerField(default=0)),
-                ('cost_micros', models.BigIntegerField(default=0)),
-                ('charge', models.CharField(max_length=8)),
-                ('captured_micros', models.BigIntegerField(default=0)),
-                ('refunded_micros', models.BigIntegerField(default=0)),
-                ('asked_at', models.DateTimeField(null=True)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('done_at', models.DateTimeField(null=True)),
-                ('replaced_at', models.DateTimeField()),
-                ('late_status', models.CharField(blank=True, max_length=12)),
-                ('late_at', models.DateTimeField(null=True)),
-                ('hold', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='bulksms.hold')),
-                ('message', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='bulksms.message')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("attempt", models.PositiveSmallIntegerField()),
+                ("status", models.CharField(max_length=12)),
+                ("error", models.CharField(blank=True, max_length=60)),
+                ("error_detail", models.CharField(blank=True, max_length=255)),
+                ("carrier", models.CharField(blank=True, max_length=40)),
+                ("carrier_ref", models.CharField(blank=True, max_length=120)),
+                ("units", models.PositiveSmallIntegerField(default=0)),
+                ("unit_price_micros", models.BigIntegerField(default=0)),
+                ("cost_micros", models.BigIntegerField(default=0)),
+                ("charge", models.CharField(max_length=8)),
+                ("captured_micros", models.BigIntegerField(default=0)),
+                ("refunded_micros", models.BigIntegerField(default=0)),
+                ("asked_at", models.DateTimeField(null=True)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("done_at", models.DateTimeField(null=True)),
+                ("replaced_at", models.DateTimeField()),
+                ("late_status", models.CharField(blank=True, max_length=12)),
+                ("late_at", models.DateTimeField(null=True)),
+                (
+                    "hold",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="bulksms.hold",
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="bulksms.message",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('carrier_ref', ''), _negated=True), fields=['carrier', 'carrier_ref'], name='bulksms_attempt_carrier_ref')],
-                'constraints': [models.UniqueConstraint(fields=('message', 'attempt'), name='bulksms_messageattempt_unique')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("carrier_ref", ""), _negated=True),
+                        fields=["carrier", "carrier_ref"],
+                        name="bulksms_attempt_carrier_ref",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("message", "attempt"), name="bulksms_messageattempt_unique"
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='organisation',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_house', True)), fields=('is_house',), name='bulksms_organisation_one_house'),
+            model_name="organisation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_house", True)),
+                fields=("is_house",),
+                name="bulksms_organisation_one_house",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='organisation',
-            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['live', 'test'])), name='bulksms_organisation_mode'),
+            model_name="organisation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("mode__in", ["live", "test"])), name="bulksms_organisation_mode"
+            ),
         ),
         migrations.AddIndex(
-            model_name='campaign',
-            index=models.Index(fields=['organisation', 'id'], name='bulksms_campaign_org'),
+            model_name="campaign",
+            index=models.Index(fields=["organisation", "id"], name="bulksms_campaign_org"),
         ),
         migrations.AddIndex(
-            model_name='campaign',
-            index=models.Index(condition=models.Q(('finished_at', None)), fields=['started_at'], name='bulksms_campaign_unfinished'),
+            model_name="campaign",
+            index=models.Index(
+                condition=models.Q(("finished_at", None)),
+                fields=["started_at"],
+                name="bulksms_campaign_unfinished",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('recipients_count', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('queued_count'), '+', models.F('sending_count')), '+', models.F('awaiting_report_count')), '+', models.F('unknown_count')), '+', models.F('delivered_count')), '+', models.F('undelivered_count')), '+', models.F('expired_count')), '+', models.F('rejected_count')), '+', models.F('unconfirmed_count')), '+', models.F('failed_count')), '+', models.F('skipped_count')), '+', models.F('cancelled_count')))), name='bulksms_campaign_counters_add_up'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "recipients_count",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            django.db.models.expressions.CombinedExpression(
+                                                django.db.models.expressions.CombinedExpression(
+                                                    django.db.models.expressions.CombinedExpression(
+                                                        django.db.models.expressions.CombinedExpression(
+                                                            django.db.models.expressions.CombinedExpression(
+                                                                django.db.models.expressions.CombinedExpression(
+                                                                    models.F("queued_count"),
+                                                                    "+",
+                                                                    models.F("sending_count"),
+                                                                ),
+                                                                "+",
+                                                                models.F("awaiting_report_count"),
+                                                            ),
+                                                            "+",
+                                                            models.F("unknown_count"),
+                                                        ),
+                                                        "+",
+                                                        models.F("delivered_count"),
+                                                    ),
+                                                    "+",
+                                                    models.F("undelivered_count"),
+                                                ),
+                                                "+",
+                                                models.F("expired_count"),
+                                            ),
+                                            "+",
+                                            models.F("rejected_count"),
+                                        ),
+                                        "+",
+                                        models.F("unconfirmed_count"),
+                                    ),
+                                    "+",
+                                    models.F("failed_count"),
+                                ),
+                                "+",
+                                models.F("skipped_count"),
+                            ),
+                            "+",
+                            models.F("cancelled_count"),
+                        ),
+                    )
+                ),
+                name="bulksms_campaign_counters_add_up",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.UniqueConstraint(condition=models.Q(('reference', ''), _negated=True), fields=('organisation', 'reference'), name='bulksms_campaign_reference'),
+            model_name="campaign",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("reference", ""), _negated=True),
+                fields=("organisation", "reference"),
+                name="bulksms_campaign_reference",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('done_count__lte', models.F('recipients_count'))), name='bulksms_campaign_done'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("done_count__lte", models.F("recipients_count"))),
+                name="bulksms_campaign_done",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['cancelled', 'completed', 'paused', 'queued', 'reporting', 'scheduled', 'sending'])), name='bulksms_campaign_status'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "cancelled",
+                            "completed",
+                            "paused",
+                            "queued",
+                            "reporting",
+                            "scheduled",
+                            "sending",
+                        ],
+                    )
+                ),
+                name="bulksms_campaign_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__in', ['high', 'normal'])), name='bulksms_campaign_priority'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__in", ["high", "normal"])),
+                name="bulksms_campaign_priority",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['array', 'bulk', 'single'])), name='bulksms_campaign_kind'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["array", "bulk", "single"])),
+                name="bulksms_campaign_kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rate',
-            constraint=models.CheckConstraint(condition=models.Q(('price_micros__gte', 0)), name='bulksms_rate_price'),
+            model_name="rate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price_micros__gte", 0)), name="bulksms_rate_price"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rate',
-            constraint=models.UniqueConstraint(fields=('organisation', 'prefix', 'currency', 'effective_from'), name='bulksms_rate_unique'),
+            model_name="rate",
+            constraint=models.UniqueConstraint(
+                fields=("organisation", "prefix", "currency", "effective_from"),
+                name="bulksms_rate_unique",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rate',
-            constraint=models.UniqueConstraint(condition=models.Q(('organisation', None)), fields=('prefix', 'currency', 'effective_from'), name='bulksms_rate_default_unique'),
+            model_name="rate",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("organisation", None)),
+                fields=("prefix", "currency", "effective_from"),
+                name="bulksms_rate_default_unique",
+            ),
         ),
         migrations.AddIndex(
-            model_name='report',
-            index=models.Index(condition=models.Q(('status', 'new')), fields=['id'], name='bulksms_report_new'),
+            model_name="report",
+            index=models.Index(
+                condition=models.Q(("status", "new")), fields=["id"], name="bulksms_report_new"
+            ),
         ),
         migrations.AddIndex(
-            model_name='report',
-            index=models.Index(condition=models.Q(('status', 'parked')), fields=['next_try_at'], name='bulksms_report_parked'),
+            model_name="report",
+            index=models.Index(
+                condition=models.Q(("status", "parked")),
+                fields=["next_try_at"],
+                name="bulksms_report_parked",
+            ),
         ),
         migrations.AddIndex(
-            model_name='report',
-            index=models.Index(condition=models.Q(('status', 'parked')), fields=['carrier', 'carrier_ref'], name='bulksms_report_parked_ref'),
+            model_name="report",
+            index=models.Index(
+                condition=models.Q(("status", "parked")),
+                fields=["carrier", "carrier_ref"],
+                name="bulksms_report_parked_ref",
+            ),
         ),
         migrations.AddIndex(
-            model_name='report',
-            index=models.Index(condition=models.Q(('status', 'parked'), models.Q(('reference', ''), _negated=True)), fields=['reference'], name='bulksms_report_parked_ours'),
+            model_name="report",
+            index=models.Index(
+                condition=models.Q(
+                    ("status", "parked"), models.Q(("reference", ""), _negated=True)
+                ),
+                fields=["reference"],
+                name="bulksms_report_parked_ours",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='report',
-            constraint=models.UniqueConstraint(fields=('carrier', 'dedupe_key'), name='bulksms_report_dedupe'),
+            model_name="report",
+            constraint=models.UniqueConstraint(
+                fields=("carrier", "dedupe_key"), name="bulksms_report_dedupe"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='report',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['applied', 'ignored', 'new', 'parked', 'unmatched'])), name='bulksms_report_status'),
+            model_name="report",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["applied", "ignored", "new", "parked", "unmatched"])
+                ),
+                name="bulksms_report_status",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('is_paused', False), ('queued_count__gt', 0)), fields=['carrier', 'priority', 'due_at'], name='bulksms_run_ready'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("is_paused", False), ("queued_count__gt", 0)),
+                fields=["carrier", "priority", "due_at"],
+                name="bulksms_run_ready",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('campaign', 'carrier'), name='bulksms_run_unique'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                fields=("campaign", "carrier"), name="bulksms_run_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__in', ['high', 'normal'])), name='bulksms_run_priority'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__in", ["high", "normal"])),
+                name="bulksms_run_priority",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='senderid',
-            constraint=models.UniqueConstraint(models.F('organisation'), django.db.models.functions.text.Upper('name'), models.F('network'), name='bulksms_senderid_unique'),
+            model_name="senderid",
+            constraint=models.UniqueConstraint(
+                models.F("organisation"),
+                django.db.models.functions.text.Upper("name"),
+                models.F("network"),
+                name="bulksms_senderid_unique",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='senderid',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('organisation',), name='bulksms_senderid_one_default'),
+            model_name="senderid",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)),
+                fields=("organisation",),
+                name="bulksms_senderid_one_default",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='senderid',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['approved', 'pending', 'rejected', 'revoked'])), name='bulksms_senderid_status'),
+            model_name="senderid",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["approved", "pending", "rejected", "revoked"])),
+                name="bulksms_senderid_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='senderid',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['promotional', 'transactional'])), name='bulksms_senderid_kind'),
+            model_name="senderid",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["promotional", "transactional"])),
+                name="bulksms_senderid_kind",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['campaign', 'id'], name='bulksms_message_campaign'),
+            model_name="message",
+            index=models.Index(fields=["campaign", "id"], name="bulksms_message_campaign"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('status', 'queued')), fields=['campaign', 'due_at', 'id'], name='bulksms_message_queue'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("status", "queued")),
+                fields=["campaign", "due_at", "id"],
+                name="bulksms_message_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('carrier_ref', ''), _negated=True), fields=['carrier', 'carrier_ref'], name='bulksms_message_carrier_ref'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("carrier_ref", ""), _negated=True),
+                fields=["carrier", "carrier_ref"],
+                name="bulksms_message_carrier_ref",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['organisation', 'id'], name='bulksms_message_org'),
+            model_name="message",
+            index=models.Index(fields=["organisation", "id"], name="bulksms_message_org"),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['cancelled', 'delivered', 'expired', 'failed', 'queued', 'rejected', 'sending', 'sent', 'skipped', 'unconfirmed', 'undelivered', 'unknown'])), name='bulksms_message_status'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "cancelled",
+                            "delivered",
+                            "expired",
+                            "failed",
+                            "queued",
+                            "rejected",
+                            "sending",
+                            "sent",
+                            "skipped",
+                            "unconfirmed",
+                            "undelivered",
+                            "unknown",
+                        ],
+                    )
+                ),
+                name="bulksms_message_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('charge', 'none'), ('status__in', ['failed', 'skipped'])), models.Q(('charge', 'held'), ('status__in', ['cancelled', 'expired', 'failed', 'queued', 'sending', 'unconfirmed', 'unknown'])), models.Q(('charge', 'captured'), ('status__in', ['delivered', 'expired', 'rejected', 'sent', 'unconfirmed', 'undelivered'])), models.Q(('charge', 'released'), ('status__in', ['cancelled', 'delivered', 'expired', 'failed', 'rejected', 'unconfirmed', 'undelivered'])), models.Q(('charge', 'refunded'), ('status__in', ['delivered', 'expired', 'rejected', 'unconfirmed', 'undelivered'])), _connector='OR'), name='bulksms_message_charge_fits_status'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("charge", "none"), ("status__in", ["failed", "skipped"])),
+                    models.Q(
+                        ("charge", "held"),
+                        (
+                            "status__in",
+                            [
+                                "cancelled",
+                                "expired",
+                                "failed",
+                                "queued",
+                                "sending",
+                                "unconfirmed",
+                                "unknown",
+                            ],
+                        ),
+                    ),
+                    models.Q(
+                        ("charge", "captured"),
+                        (
+                            "status__in",
+                            [
+                                "delivered",
+                                "expired",
+                                "rejected",
+                                "sent",
+                                "unconfirmed",
+                                "undelivered",
+                            ],
+                        ),
+                    ),
+                    models.Q(
+                        ("charge", "released"),
+                        (
+                            "status__in",
+                            [
+                                "cancelled",
+                                "delivered",
+                                "expired",
+                                "failed",
+                                "rejected",
+                                "unconfirmed",
+                                "undelivered",
+                            ],
+                        ),
+                    ),
+                    models.Q(
+                        ("charge", "refunded"),
+                        (
+                            "status__in",
+                            ["delivered", "expired", "rejected", "unconfirmed", "undelivered"],
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="bulksms_message_charge_fits_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('cost_micros', django.db.models.expressions.CombinedExpression(models.F('unit_price_micros'), '*', models.F('units')))), name='bulksms_message_cost_is_units_times_price'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "cost_micros",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("unit_price_micros"), "*", models.F("units")
+                        ),
+                    )
+                ),
+                name="bulksms_message_cost_is_units_times_price",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('captured_micros', models.F('cost_micros')), ('charge__in', ('captured', 'refunded'))), models.Q(('captured_micros', 0), ('charge__in', ('none', 'held', 'released'))), _connector='OR'), name='bulksms_message_captured'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("captured_micros", models.F("cost_micros")),
+                        ("charge__in", ("captured", "refunded")),
+                    ),
+                    models.Q(("captured_micros", 0), ("charge__in", ("none", "held", "released"))),
+                    _connector="OR",
+                ),
+                name="bulksms_message_captured",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_micros', 0), models.Q(('charge', 'refunded'), ('refunded_micros__lte', models.F('captured_micros'))), _connector='OR'), name='bulksms_message_refunded'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("refunded_micros", 0),
+                    models.Q(
+                        ("charge", "refunded"),
+                        ("refunded_micros__lte", models.F("captured_micros")),
+                    ),
+                    _connector="OR",
+                ),
+                name="bulksms_message_refunded",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('charge', 'none'), ('hold__isnull', False), _connector='OR'), name='bulksms_message_funded_by_hold'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("charge", "none"), ("hold__isnull", False), _connector="OR"),
+                name="bulksms_message_funded_by_hold",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('unit_price_micros__gte', 0), ('captured_micros__gte', 0), ('refunded_micros__gte', 0)), name='bulksms_message_amounts'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("unit_price_micros__gte", 0),
+                    ("captured_micros__gte", 0),
+                    ("refunded_micros__gte", 0),
+                ),
+                name="bulksms_message_amounts",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='wallet',
-            constraint=models.CheckConstraint(condition=models.Q(('credit_limit_micros', None), ('available_micros__gte', django.db.models.expressions.CombinedExpression(models.F('credit_limit_micros'), '*', models.Value(-1))), _connector='OR'), name='bulksms_wallet_not_below_limit'),
+            model_name="wallet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("credit_limit_micros", None),
+                    (
+                        "available_micros__gte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("credit_limit_micros"), "*", models.Value(-1)
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="bulksms_wallet_not_below_limit",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='wallet',
-            constraint=models.CheckConstraint(condition=models.Q(('credit_limit_micros', None), ('credit_limit_micros__gte', 0), _connector='OR'), name='bulksms_wallet_credit'),
+            model_name="wallet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("credit_limit_micros", None), ("credit_limit_micros__gte", 0), _connector="OR"
+                ),
+                name="bulksms_wallet_credit",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0)), name='bulksms_ledgerentry_positive'),
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_micros__gt", 0)), name="bulksms_ledgerentry_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('source', 'funding'), ('target', 'available')), models.Q(('source', 'available'), ('target', 'funding')), models.Q(('source', 'available'), ('target', 'held')), models.Q(('source', 'held'), ('target', 'available')), models.Q(('source', 'held'), ('target', 'spent')), models.Q(('source', 'spent'), ('target', 'available')), _connector='OR'), name='bulksms_ledgerentry_movement'),
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("source", "funding"), ("target", "available")),
+                    models.Q(("source", "available"), ("target", "funding")),
+                    models.Q(("source", "available"), ("target", "held")),
+                    models.Q(("source", "held"), ("target", "available")),
+                    models.Q(("source", "held"), ("target", "spent")),
+                    models.Q(("source", "spent"), ("target", "available")),
+                    _connector="OR",
+                ),
+                name="bulksms_ledgerentry_movement",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('source', 'held'), ('target', 'spent')), ('available_after_micros', None), ('hold__isnull', False), ('hold_seq__isnull', False), ('seq', None)), models.Q(models.Q(('source', 'held'), ('target', 'spent'), _negated=True), ('available_after_micros__isnull', False), ('hold_seq', None), ('seq__isnull', False)), _connector='OR'), name='bulksms_ledgerentry_chain'),
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        models.Q(("source", "held"), ("target", "spent")),
+                        ("available_after_micros", None),
+                        ("hold__isnull", False),
+                        ("hold_seq__isnull", False),
+                        ("seq", None),
+                    ),
+                    models.Q(
+                        models.Q(("source", "held"), ("target", "spent"), _negated=True),
+                        ("available_after_micros__isnull", False),
+                        ("hold_seq", None),
+                        ("seq__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="bulksms_ledgerentry_chain",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('wallet', 'key'), name='bulksms_ledgerentry_key'),
+            model_name="ledgerentry",
+            constraint=models.UniqueConstraint(
+                fields=("wallet", "key"), name="bulksms_ledgerentry_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(condition=models.Q(('seq__isnull', False)), fields=('wallet', 'seq'), name='bulksms_ledgerentry_seq'),
+            model_name="ledgerentry",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("seq__isnull", False)),
+                fields=("wallet", "seq"),
+                name="bulksms_ledgerentry_seq",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(condition=models.Q(('hold_seq__isnull', False)), fields=('hold', 'hold_seq'), name='bulksms_ledgerentry_hold_seq'),
+            model_name="ledgerentry",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("hold_seq__isnull", False)),
+                fields=("hold", "hold_seq"),
+                name="bulksms_ledgerentry_hold_seq",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('source__in', ['available', 'funding', 'held', 'spent'])), name='bulksms_ledgerentry_source'),
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("source__in", ["available", "funding", "held", "spent"])),
+                name="bulksms_ledgerentry_source",
+            ),
         ),
         migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('closed_at', None)), fields=['wallet'], name='bulksms_hold_open'),
+            model_name="hold",
+            index=models.Index(
+                condition=models.Q(("closed_at", None)), fields=["wallet"], name="bulksms_hold_open"
+            ),
         ),
         migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('release_due_at__isnull', False)), fields=['release_due_at'], name='bulksms_hold_release_due'),
+            model_name="hold",
+            index=models.Index(
+                condition=models.Q(("release_due_at__isnull", False)),
+                fields=["release_due_at"],
+                name="bulksms_hold_release_due",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('held_micros__gte', 0), ('captured_micros__gte', 0), ('released_micros__gte', 0), ('refunded_micros__gte', 0)), name='bulksms_hold_amounts'),
+            model_name="hold",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("held_micros__gte", 0),
+                    ("captured_micros__gte", 0),
+                    ("released_micros__gte", 0),
+                    ("refunded_micros__gte", 0),
+                ),
+                name="bulksms_hold_amounts",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('held_micros__gte', django.db.models.expressions.CombinedExpression(models.F('captured_micros'), '+', models.F('released_micros')))), name='bulksms_hold_not_overspent'),
+            model_name="hold",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "held_micros__gte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("captured_micros"), "+", models.F("released_micros")
+                        ),
+                    )
+                ),
+                name="bulksms_hold_not_overspent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('captured_micros__gte', models.F('refunded_micros'))), name='bulksms_hold_refund_within_capture'),
+            model_name="hold",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("captured_micros__gte", models.F("refunded_micros"))),
+                name="bulksms_hold_refund_within_capture",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.UniqueConstraint(fields=('campaign', 'round'), name='bulksms_hold_round'),
+            model_name="hold",
+            constraint=models.UniqueConstraint(
+                fields=("campaign", "round"), name="bulksms_hold_round"
+            ),
         ),
     ]

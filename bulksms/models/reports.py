@@ -36,15 +36,11 @@ class Report(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(
-                fields=("carrier", "dedupe_key"), name="bulksms_report_dedupe"
-            ),
+            models.UniqueConstraint(fields=("carrier", "dedupe_key"), name="bulksms_report_dedupe"),
             one_of("status", states.REPORT_STATES, "report_status"),
         )
         indexes = (
-            models.Index(
-                fields=("id",), condition=Q(status=states.NEW), name="bulksms_report_new"
-            ),
+            models.Index(fields=("id",), condition=Q(status=states.NEW), name="bulksms_report_new"),
             models.Index(
                 fields=("next_try_at",),
                 condition=Q(status=states.PARKED),

@@ -63,9 +63,7 @@ class Hold(CreatedModel):
     """Money set aside for one campaign (round 0) or one retry of it (round 1, 2, ...)."""
 
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="holds")
-    campaign = models.ForeignKey(
-        "bulksms.Campaign", on_delete=models.PROTECT, related_name="holds"
-    )
+    campaign = models.ForeignKey("bulksms.Campaign", on_delete=models.PROTECT, related_name="holds")
     round = models.PositiveIntegerField(default=0)
     held_micros = models.BigIntegerField()
     captured_micros = models.BigIntegerField(default=0)
@@ -94,9 +92,7 @@ class Hold(CreatedModel):
             models.UniqueConstraint(fields=("campaign", "round"), name="bulksms_hold_round"),
         )  # fmt: skip
         indexes = (
-            models.Index(
-                fields=("wallet",), condition=Q(closed_at=None), name="bulksms_hold_open"
-            ),
+            models.Index(fields=("wallet",), condition=Q(closed_at=None), name="bulksms_hold_open"),
             models.Index(
                 fields=("release_due_at",),
                 condition=Q(release_due_at__isnull=False),

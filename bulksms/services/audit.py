@@ -38,7 +38,9 @@ def _signed(account: str) -> Sum:
 
 def wallet_is_sum_of_entries() -> Iterator[str]:
     sums = dict(
-        LedgerEntry.objects.values("wallet").annotate(s=_signed(AVAILABLE)).values_list("wallet", "s")
+        LedgerEntry.objects.values("wallet")
+        .annotate(s=_signed(AVAILABLE))
+        .values_list("wallet", "s")
     )
     for wallet in Wallet.objects.iterator():
         found = sums.get(wallet.pk, 0)

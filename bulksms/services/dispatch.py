@@ -117,7 +117,9 @@ def _free_slot(carrier: Carrier, now: dt.datetime) -> int | None:
     """Lock the carrier's row, then find a slot. One process at a time chooses work for a carrier."""
     state = CarrierState.objects.select_for_update().filter(carrier=carrier.name).first()
     if state is None:
-        CarrierState.objects.bulk_create([CarrierState(carrier=carrier.name)], ignore_conflicts=True)
+        CarrierState.objects.bulk_create(
+            [CarrierState(carrier=carrier.name)], ignore_conflicts=True
+        )
         state = CarrierState.objects.select_for_update().get(carrier=carrier.name)
     if state.paused_at or (state.slow_until and state.slow_until > now):
         return None
@@ -276,9 +278,7 @@ def record(
     )  # fmt: skip
 
 
-def _result(
-    row: Claimed, prepared: Prepared, results: Mapping[str, SubmitResult]
-) -> SubmitResult:
+def _result(row: Claimed, prepared: Prepared, results: Mapping[str, SubmitResult]) -> SubmitResult:
     why = prepared.unencodable.get(row.reference)
     if why is not None:
         return SubmitResult("refused", code="cannot_be_encoded", detail=why)

@@ -36,9 +36,7 @@ def ensure_house(**_signal: Any) -> Organisation:
     return organisation
 
 
-def register_sender(
-    organisation: Organisation, name: str, *, is_default: bool = False
-) -> SenderId:
+def register_sender(organisation: Organisation, name: str, *, is_default: bool = False) -> SenderId:
     """Approve ``name`` as a sender of ``organisation``; the default one if none is yet."""
     known = SenderId.objects.filter(organisation=organisation, name__iexact=name, network="")
     sender = known.first() or SenderId(organisation=organisation, name=name)

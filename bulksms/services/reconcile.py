@@ -136,9 +136,7 @@ def end_waiting(now: dt.datetime) -> int:
     late = Campaign.objects.filter(waiting, finished_at=None, started_at__lte=deadline)
     moved = 0
     for campaign_id in late.values_list("id", flat=True)[:BATCH]:
-        rows = Message.objects.filter(
-            campaign_id=campaign_id, done_at=None, asked_at__lte=deadline
-        )
+        rows = Message.objects.filter(campaign_id=campaign_id, done_at=None, asked_at__lte=deadline)
         for status, error in ((states.SENT, "no_report"), (states.UNKNOWN, "no_answer")):
             ids = rows.filter(status=status).values_list("id", flat=True)
             moved += _sweep(campaign_id, ids, _unconfirmed(status, error), f"end-{status}", now)

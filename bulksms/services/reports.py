@@ -195,9 +195,7 @@ def _not_recorded_yet(matches: Sequence[_Match]) -> set[UUID]:
     ids = [match.message_id for match in matches]
     if not ids:
         return set()
-    return set(
-        Message.objects.filter(id__in=ids, status__in=early).values_list("id", flat=True)
-    )
+    return set(Message.objects.filter(id__in=ids, status__in=early).values_list("id", flat=True))
 
 
 def _write(

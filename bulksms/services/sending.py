@@ -139,9 +139,7 @@ def _campaign(
     )  # fmt: skip
 
 
-def _store(
-    campaign: Campaign, purse: Wallet, drafts: Sequence[Draft], total: int
-) -> Hold | None:
+def _store(campaign: Campaign, purse: Wallet, drafts: Sequence[Draft], total: int) -> Hold | None:
     hold = wallet.reserve(purse, campaign, total) if campaign.queued_count else None
     outbox.enqueue(campaign, hold, drafts, campaign.created_at)
     for carrier in sorted({d.carrier for d in drafts if d.status == states.QUEUED}):

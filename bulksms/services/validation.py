@@ -55,7 +55,9 @@ def _recipient_errors(recipients: Sequence[object]) -> list[FieldError]:
         detail = "Give at least one recipient."
         return [FieldError("recipients", "recipients_empty", detail)]
     if len(recipients) > limit:
-        detail = f"At most {limit} recipients in one request, got {len(recipients)}. Split the list."
+        detail = (
+            f"At most {limit} recipients in one request, got {len(recipients)}. Split the list."
+        )
         return [FieldError("recipients", "too_many_recipients", detail)]
     return []
 
@@ -79,9 +81,7 @@ def message_errors(message: object, field: str = "message") -> list[FieldError]:
 
 def _sender(organisation: Organisation, wanted: object) -> tuple[str, list[FieldError]]:
     """The sender as registered. Matched without case; none given = the default one."""
-    approved = SenderId.objects.filter(
-        organisation=organisation, status=SenderId.STATUS.approved
-    )
+    approved = SenderId.objects.filter(organisation=organisation, status=SenderId.STATUS.approved)
     if wanted is None:
         default = approved.filter(is_default=True).first()
         if default is not None:

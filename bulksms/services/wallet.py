@@ -235,4 +235,3 @@ def open_wallet(
         defaults={"currency": currency, "credit_limit_micros": credit_limit_micros},
     )
     return wallet
-

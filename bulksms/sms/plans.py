@@ -29,7 +29,7 @@ _KINDS_BEFORE_MOBILE = (
     "uan",
     "voicemail",
 )
-_PLAIN_PREFIXES = re.compile(r"[0-9]+(?:\|[0-9]+)*")
+_PLAIN_PREFIXES = re.compile(r"(?:[0-9]+(?:\|[0-9]+)*)?")
 
 
 @cache  # bounded by the number of regions
@@ -94,9 +94,7 @@ def plan_of(metadata: PhoneMetadata) -> Plan | None:
     if not mobile.national_number_pattern or not general.national_number_pattern:
         return None
     prefix, stripped = metadata.national_prefix or "", metadata.national_prefix_for_parsing or ""
-    if metadata.national_prefix_transform_rule or prefix not in stripped.split("|"):
-        return None
-    if stripped and not _PLAIN_PREFIXES.fullmatch(stripped):
+    if prefix not in stripped.split("|") or not _PLAIN_PREFIXES.fullmatch(stripped):
         return None
     if metadata.leading_digits or COUNTRY_CODE_TO_REGION_CODE[code][0] != metadata.id:
         return None
@@ -115,10 +113,10 @@ def plan_of(metadata: PhoneMetadata) -> Plan | None:
 
 def _national(plan: Plan) -> str:
     """The national number: mobile, of a possible length, and nothing else it could be."""
-    sized = "|".join(rf"[0-9]{{{length}}}\Z" for length in plan.lengths) or "(?!)"
+    sized = "|".join(rf"\d{{{length}}}\Z" for length in plan.lengths) or "(?!)"
     return "".join(
         [
-            rf"(?!0)(?={sized})(?={_whole(plan.general)})",
+            rf"(?={sized})(?={_whole(plan.general)})",
             _not("|".join(plan.prefixes)),
             *(_not(_whole(pattern)) for pattern in plan.others),
             rf"(?:{plan.mobile})",

@@ -44,4 +44,6 @@ def _mobile_numbers(draw: random.Random) -> Iterator[str]:
         e164 = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
         if mobile and e164 not in seen and not e164.startswith("+254700000"):
             seen.add(e164)
-            yield draw.choice((e164, e164[1:], "0" + e164[4:], f"{e164[:4]} {e164[4:7]} {e164[7:]}"))
+            yield draw.choice(
+                (e164, e164[1:], "0" + e164[4:], f"{e164[:4]} {e164[4:7]} {e164[7:]}")
+            )

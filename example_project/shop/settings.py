@@ -53,7 +53,12 @@ INSTALLED_APPS = [
 ]
 
 BULKSMS = {
-    "ORGANISATION": {"name": "Example shop", "slug": "shop", "currency": "KES", "sender_id": "SHOP"},
+    "ORGANISATION": {
+        "name": "Example shop",
+        "slug": "shop",
+        "currency": "KES",
+        "sender_id": "SHOP",
+    },
     "CARRIERS": {
         "main": {
             "BACKEND": "bulksms.carriers.simulator.SimulatorCarrier",

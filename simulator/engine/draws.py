@@ -34,7 +34,8 @@ def request_digest(contents: Iterable[bytes]) -> bytes:
 
 def number(key: bytes, purpose: str) -> int:
     """Return 64 drawn bits for `purpose`; equal key and purpose, equal bits."""
-    return int.from_bytes(blake2b(key + purpose.encode(), digest_size=8).digest(), "little")
+    encoded = purpose.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(key + encoded, digest_size=8).digest(), "little")
 
 
 def unit(key: bytes, purpose: str) -> float:

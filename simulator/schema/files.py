@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,18 @@ def _read_rules(raw: object, place: str, problems: Problems) -> tuple[Rule, ...]
         return ()
     rules = tuple(read_rule(r, i, f"{place}[{i}]", problems) for i, r in enumerate(raw))
     _check_names(rules, place, problems)
-    return rules
+    return _told_apart(rules)
+
+
+def _told_apart(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Equal rules without a name would draw alike: number the later ones."""
+    seen: Counter[str] = Counter()
+    found: list[Rule] = []
+    for rule in rules:
+        seen[rule.salt] += 1
+        again = seen[rule.salt]
+        found.append(rule if again == 1 else replace(rule, salt=f"{rule.salt}#{again}"))
+    return tuple(found)
 
 
 def _check_names(rules: tuple[Rule, ...], place: str, problems: Problems) -> None:

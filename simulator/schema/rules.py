@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 from simulator.engine.knobs import KIND_OF_KNOB, Match, Nth, Outcome, Rule, Throttle
@@ -47,7 +49,10 @@ _OUTCOME_KEYS = ("refuse", "throttle", "report")
 
 
 def read_rule(raw: object, index: int, place: str, problems: Problems) -> Rule:
-    """Read the rule at `index`. Its draws are salted by its name, else by its position."""
+    """Read the rule at `index`. Its draws are salted by its name, else by its own content.
+
+    So another rule before it changes none of them.
+    """
     readers = {"name": text, "match": read_match, **KNOB_READERS}
     read = table(raw, place, problems, readers)
     name = read.pop("name", "")
@@ -59,11 +64,15 @@ def read_rule(raw: object, index: int, place: str, problems: Problems) -> Rule:
     _check_kinds(set(read) | ({"refuse"} if outcome else set()), match, place, problems)
     return Rule(
         name=name or f"rules[{index}]",
-        salt=name or str(index),
+        salt=name or _content_salt(raw),
         match=match,
         outcome=outcome,
         **read,
     )
+
+
+def _content_salt(raw: object) -> str:
+    return blake2b(json.dumps(raw, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
 
 
 def _outcome(read: dict[str, Any], place: str, problems: Problems) -> Outcome | None:

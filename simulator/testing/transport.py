@@ -38,7 +38,7 @@ class InProcessTransport:
     """One account of the simulator as a callable transport.
 
     `clock` is a simulator clock or any object with `now() -> aware datetime`; without one the
-    time is virtual and `transport.clock.move_to(micros)` moves it. `deliver` is needed only for
+    time is virtual and `transport.advance(seconds)` moves it. `deliver` is needed only for
     reports that come before the answer.
     """
 
@@ -108,6 +108,21 @@ class InProcessTransport:
                 self._post(callback, deliver)
             posted += len(due)
         raise RuntimeError(f"callbacks were still due after {_MOST_ROUNDS} rounds")
+
+    def advance(self, seconds: float, deliver: Deliver | None = None) -> int:
+        """Move the virtual clock, stopping at every event to post it; return how many were posted.
+
+        Raises TypeError where the clock is not the simulator's own.
+        """
+        if not isinstance(self.clock, VirtualClock):
+            raise TypeError("only a VirtualClock can be moved here: move your own clock and pump")
+        target = self.clock.now_micros() + round(seconds * 1_000_000)
+        posted = self.pump(deliver)
+        while (due := self.next_due_at()) is not None and due <= target:
+            self.clock.move_to(max(due, self.clock.now_micros()))
+            posted += self.pump(deliver)
+        self.clock.move_to(target)
+        return posted
 
     def due_callbacks(self) -> list[Callback]:
         """Take the callbacks that are due; each must be given to `self.account.settle`."""

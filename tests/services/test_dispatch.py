@@ -82,7 +82,9 @@ def test_a_refusal_for_good_fails_the_message_and_releases_its_money() -> None:
 
 
 def test_a_temporary_refusal_is_proof_and_the_message_is_asked_again_later() -> None:
-    rules = [{"match": {"number": "254712000000"}, "refuse": {"code": "temporary_failure", "tries": 1}}]
+    rules = [
+        {"match": {"number": "254712000000"}, "refuse": {"code": "temporary_failure", "tries": 1}}
+    ]
     with fake_carrier(rules=rules) as house:
         campaign = send(2)
 
@@ -126,7 +128,9 @@ def test_a_lost_request_is_never_sent_again_and_ends_unconfirmed_at_the_deadline
         assert {m.error for m in Message.objects.all()} == {"no_answer"}
 
 
-def test_an_unknown_message_at_the_deadline_is_released_where_the_host_says_so(settings: Any) -> None:
+def test_an_unknown_message_at_the_deadline_is_released_where_the_host_says_so(
+    settings: Any,
+) -> None:
     settings.BULKSMS = {**settings.BULKSMS, "UNKNOWN_AT_DEADLINE": "release"}
     with fake_carrier(rules=[{"lose_request": {"how": "reset"}}]) as house:
         campaign = send(3)
@@ -192,7 +196,9 @@ def test_repeated_reports_are_stored_once_and_change_nothing() -> None:
 
 
 def test_reports_out_of_order_never_take_a_final_state_back() -> None:
-    rules = [{"report": [{"state": "delivered", "delay_s": 1}, {"state": "undelivered", "delay_s": 30}]}]
+    rules = [
+        {"report": [{"state": "delivered", "delay_s": 1}, {"state": "undelivered", "delay_s": 30}]}
+    ]
     with fake_carrier(rules=rules) as house:
         campaign = send(2)
 

@@ -36,9 +36,7 @@ def test_money_for_two_of_three_queues_two_and_says_why_the_third_failed() -> No
         ("254734567890", "failed", "insufficient_balance"),
     ]
     refused = Message.objects.get(campaign=result.campaign, status=states.FAILED)
-    assert refused.intake_detail == (
-        "Insufficient balance. Required KES 1.00, available KES 0.00."
-    )
+    assert refused.intake_detail == ("Insufficient balance. Required KES 1.00, available KES 0.00.")
 
 
 def test_from_the_first_unaffordable_recipient_on_all_are_skipped_even_cheap_and_invalid() -> None:

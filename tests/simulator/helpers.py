@@ -53,10 +53,10 @@ def call(
     request = Request(url, content, dict(HEADERS if headers is None else headers), method=method)
     try:
         with urlopen(request, timeout=timeout) as answer:
-            return Reply(answer.status, answer.headers, answer.read())
+            return Reply(answer.status, dict(answer.headers), answer.read())
     except HTTPError as error:
         with error:
-            return Reply(error.code, error.headers, error.read())
+            return Reply(error.code, dict(error.headers), error.read())
 
 
 def send(url: str, messages: list[dict[str, Any]], **more: Any) -> Reply:
@@ -66,7 +66,7 @@ def send(url: str, messages: list[dict[str, Any]], **more: Any) -> Reply:
 class Receiver:
     """A server that takes callbacks and answers with the statuses it is given (else 200)."""
 
-    def __init__(self, *statuses: int) -> None:
+    def __init__(self, *statuses: int, body: bytes = b"") -> None:
         self.posts: list[tuple[dict[str, str], bytes]] = []
         self._statuses = list(statuses)
         self._news = threading.Condition()
@@ -77,8 +77,10 @@ class Receiver:
                 length = int(self.headers.get("Content-Length", 0))
                 status = receiver._take(dict(self.headers.items()), self.rfile.read(length))
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 """Keep the test output quiet."""

@@ -31,6 +31,7 @@ micros = st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1)
         (Decimal("0.80"), 800_000),
         (Decimal("1E+3"), 1_000_000_000),
         (Decimal("0E-999999"), 0),
+        (Decimal("0E+999999"), 0),
         (Decimal("0.8") * Decimal("1.0000000"), 800_000),
     ],
 )

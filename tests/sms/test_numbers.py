@@ -67,6 +67,7 @@ READ = [
     ("UG", "0712345678", "256712345678", "UG"),
     ("UG", "712345678", "256712345678", "UG"),
     # plans of other kinds
+    ("CI", "07 01 23 45 67", "2250701234567", "CI"),  # the zero is part of the number
     ("US", "(202) 555-0123", "12025550123", "US"),
     ("US", "1 202 555 0123", "12025550123", "US"),
     ("CA", "+1 506 234 5678", "15062345678", "CA"),
@@ -107,12 +108,15 @@ REFUSED = [
     ("IT", "33101234501", "voicemail", ""),
     ("KE", "22141", "short_code", ""),
     ("KE", "40404", "short_code", ""),
+    ("KE", "+25422141", "too_short", ""),  # nobody writes a short code like this
+    ("KE", "0100", "too_short", ""),
     ("KE", "+999123456789", "unknown_country_code", ""),
     ("KE", "+0712345678", "unknown_country_code", ""),
     ("KE", "00254712345678", "too_long", "write +254..."),
     ("KE", "0254712345678", "too_long", "write +254..."),
     ("KE", "+00254712345678", "unknown_country_code", "write +254..."),
     ("KE", "00256772123456", "too_long", "write + and the country code"),
+    ("GB", "+00254712345678", "unknown_country_code", "write + and the country code"),
     ("KE", "2.54712E+11", "invalid_characters", "spreadsheet number"),
     ("KE", "2,54712e11", "invalid_characters", "spreadsheet number"),
     ("KE", "254712345678.0", "invalid_characters", "spreadsheet number"),

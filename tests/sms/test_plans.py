@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+import timeit
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -130,9 +131,32 @@ def test_what_could_be_read_in_two_ways_is_left_to_the_library(
     assert doubtful.match(text) is None
 
 
-@pytest.mark.parametrize("region", ["KZ", "CA", "RU", "AR", "BR", "AU", "GG"])
-def test_an_involved_plan_has_no_pattern(region: str) -> None:
+@pytest.mark.parametrize(
+    ("region", "why"),
+    [
+        ("KZ", "not the first region of its calling code"),
+        ("CA", "not the first region of its calling code"),
+        ("RU", "shares its calling code by leading digits"),
+        ("AU", "strips more than plain digits before a national number"),
+        ("JP", "strips more than plain digits before a national number"),
+        ("AR", "rewrites the national number"),
+        ("BR", "carrier codes before the national number"),
+        ("TA", "no mobile numbers"),
+    ],
+)
+def test_an_involved_plan_has_no_pattern(region: str, why: str) -> None:
+    metadata = PhoneMetadata.metadata_for_region(region)
+    assert metadata is not None
+    assert plan_of(metadata) is None, why
     assert mobile_pattern(region) is None
+
+
+def test_metadata_with_groups_of_its_own_gives_no_pattern() -> None:
+    metadata = PhoneMetadata.metadata_for_region("KE")
+    assert metadata is not None
+    plan = plan_of(metadata)
+    assert plan is not None
+    assert pattern_of(replace(plan, mobile=r"(7)\d{8}")) is None
 
 
 def test_the_pattern_comes_from_the_metadata() -> None:
@@ -159,8 +183,8 @@ def test_ten_thousand_numbers_take_less_than_15_percent_of_the_librarys_time() -
     The six written forms in turn, 3% invalid or foreign; about 10% are normal.
     """
     batch = kenyan_batch(10_000, seed=1)
-    normalise_many(batch[:10], "KE")  # patterns are compiled once for a process
-    pairs = [(_seconds(_phonenumbers_alone, batch), _seconds(_ours, batch)) for _ in range(4)]
+    assert 9_700 < _ours(batch) < 9_900  # and the patterns are compiled, once for a process
+    pairs = [(_seconds(_phonenumbers_alone, batch), _seconds(_ours, batch)) for _ in range(5)]
     alone, ours = (min(times) for times in zip(*pairs, strict=True))
     print(f"phonenumbers {alone * 1000:.0f} ms, ours {ours * 1000:.0f} ms: {ours / alone:.1%}")
     assert ours < 0.15 * alone
@@ -184,8 +208,4 @@ def _phonenumbers_alone(batch: list[str]) -> int:
 
 
 def _seconds(work: Callable[[list[str]], int], batch: list[str]) -> float:
-    start = time.process_time()
-    found = work(batch)
-    spent = time.process_time() - start
-    assert found > 9_600
-    return spent
+    return timeit.timeit(lambda: work(batch), timer=time.process_time, number=1)

@@ -117,7 +117,9 @@ class Command(BaseCommand):
         if options["no_key"]:
             return
         _, key = keys.create(organisations.house(), name="bulksms_start")
-        self.stdout.write(f"\nAPI key of the house organisation, shown this once: {key}\n\nTry it:\n")
+        self.stdout.write(
+            f"\nAPI key of the house organisation, shown this once: {key}\n\nTry it:\n"
+        )
         self.stdout.write(CURL.format(url=url, key=key, sender=sender))
 
     def _sender(self) -> str:

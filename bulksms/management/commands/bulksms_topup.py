@@ -14,7 +14,9 @@ from bulksms.services import wallet
 
 
 class Command(BaseCommand):
-    help = "Credit an organisation's wallet, once per reference: repeating the command adds nothing."
+    help = (
+        "Credit an organisation's wallet, once per reference: repeating the command adds nothing."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("organisation", help="its slug")

@@ -55,7 +55,9 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         with ExitStack() as running:
-            folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="bulksms-demo-")))
+            folder = Path(
+                running.enter_context(tempfile.TemporaryDirectory(prefix="bulksms-demo-"))
+            )
             site = Site(folder, seed=options["seed"])
             site.set_up()
             running.callback(site.stop)
@@ -78,7 +80,9 @@ class Command(BaseCommand):
     # What is shown
 
     def show_answer(self, answer: dict[str, Any], people: list[contacts.Contact]) -> None:
-        self.stdout.write(f"\nPOST /v1/sms/send-bulk/ ({len(people)} customers) -> {answer['http']}")
+        self.stdout.write(
+            f"\nPOST /v1/sms/send-bulk/ ({len(people)} customers) -> {answer['http']}"
+        )
         for name in ("campaign_id", "total", "queued", "failed", "duplicates", "total_cost"):
             self.stdout.write(f"  {name:<12} {answer[name]}")
         names = {c.number: c.name for c in people}
@@ -113,7 +117,9 @@ class Command(BaseCommand):
         self.stdout.write(f"  {'sum':<12} {total:>7}   of {status['recipients_count']} recipients")
         if total != status["recipients_count"]:
             raise CommandError("the states do not add up to the recipients")
-        self.stdout.write(f"  delivery rate {status['delivery_rate']}%, cost {status['total_cost']}")
+        self.stdout.write(
+            f"  delivery rate {status['delivery_rate']}%, cost {status['total_cost']}"
+        )
 
     def show_checks(self, site: Site, status: dict[str, Any]) -> None:
         self.stdout.write("")
@@ -123,7 +129,9 @@ class Command(BaseCommand):
         if accepted != status["sent_count"] or any(Counter(twice).values()):
             raise CommandError(f"we say {status['sent_count']} were sent")
         balance = site.get("/v1/balance/")
-        self.stdout.write(f"balance {balance['currency']} {balance['balance']}, held {balance['held']}")
+        self.stdout.write(
+            f"balance {balance['currency']} {balance['balance']}, held {balance['held']}"
+        )
         call_command("bulksms_audit", stdout=self.stdout)
 
     def stay(self, site: Site) -> None:

@@ -1,0 +1,95 @@
+"""The bare minimum of SQL for the same rows: what the database alone costs.
+
+Plain psycopg, on copies of our tables with the same columns and indexes and no constraints.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+CHUNK = 500
+Row = tuple[Any, ...]
+
+
+@contextmanager
+def database() -> Iterator[psycopg.Connection]:
+    """A connection of its own to the test database, with empty copies of the two tables."""
+    settings = connection.get_connection_params()
+    wanted = ("host", "port", "dbname", "user", "password")
+    params = {name: settings[name] for name in wanted if settings.get(name)}
+    with psycopg.connect(**params, autocommit=True) as bare:
+        for name in ("message", "report"):
+            bare.execute(f"DROP TABLE IF EXISTS bare_{name}")
+            bare.execute(
+                f"CREATE TABLE bare_{name} (LIKE bulksms_{name} INCLUDING INDEXES"
+                " INCLUDING IDENTITY)"
+            )
+        yield bare
+        bare.execute("DROP TABLE bare_message, bare_report")
+
+
+def rows_of(
+    bare: psycopg.Connection, table: str, where: str, key: Any
+) -> tuple[list[str], list[Row]]:
+    """Column names and rows of one of our tables, to be written again."""
+    found = bare.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY id", [key])
+    assert found.description is not None
+    return [column.name for column in found.description], found.fetchall()
+
+
+def copy(bare: psycopg.Connection, columns: Sequence[str], rows: Sequence[Row]) -> float:
+    """Seconds to COPY ``rows`` into bare_message, in one transaction."""
+    bare.execute("TRUNCATE bare_message")
+    started = time.perf_counter()
+    with bare.transaction(), bare.cursor() as cursor:
+        with cursor.copy(f"COPY bare_message ({', '.join(columns)}) FROM STDIN") as target:
+            for row in rows:
+                target.write_row(row)
+    return time.perf_counter() - started
+
+
+def whole_life(
+    bare: psycopg.Connection, columns: Sequence[str], rows: Sequence[Row], campaign: Any
+) -> float:
+    """Seconds for COPY, claim, result, raw report and report update of ``rows``, in chunks."""
+    seconds = copy(bare, columns, rows)
+    started = time.perf_counter()
+    while ids := _claim(bare, campaign):
+        refs = [f"ref-{id_}" for id_ in ids]
+        bare.execute(
+            "UPDATE bare_message m SET status = 'sent', charge = 'captured', carrier_ref = v.ref,"
+            " captured_micros = cost_micros, sent_at = now()"
+            " FROM unnest(%s::uuid[], %s::text[]) AS v(k, ref) WHERE m.id = v.k",
+            [ids, refs],
+        )
+        bare.execute(
+            "INSERT INTO bare_report (carrier, dedupe_key, carrier_ref, reference, state, code, raw,"
+            " status, reason, tries, received_at)"
+            " SELECT 'main', v.ref, v.ref, v.k::text, 'delivered', '', %s, 'new', '', 0, now()"
+            " FROM unnest(%s::uuid[], %s::text[]) AS v(k, ref)",
+            ["x" * 200, ids, refs],
+        )
+        bare.execute(
+            "UPDATE bare_message m SET status = 'delivered', delivered_at = now(), done_at = now()"
+            " FROM unnest(%s::text[]) AS v(ref) WHERE m.carrier = 'main' AND m.carrier_ref = v.ref"
+            " AND m.carrier_ref <> ''",
+            [refs],
+        )
+    return seconds + time.perf_counter() - started
+
+
+def _claim(bare: psycopg.Connection, campaign: Any) -> list[Any]:
+    found = bare.execute(
+        "WITH picked AS MATERIALIZED (SELECT id FROM bare_message WHERE campaign_id = %s"
+        " AND status = 'queued' ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+        " UPDATE bare_message m SET status = 'sending' FROM picked WHERE m.id = picked.id"
+        " RETURNING m.id",
+        [campaign, CHUNK],
+    )
+    return [row[0] for row in found.fetchall()]
