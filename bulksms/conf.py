@@ -1,7 +1,7 @@
 """The settings: one dict, ``BULKSMS``, read live; every key, its type and its default stand here.
 
 ``conf.settings.MAX_PARTS`` reads ``settings.BULKSMS["MAX_PARTS"]`` each time, so that
-``override_settings`` works and nothing goes stale. Wrong values are system-check errors (checks.py).
+``override_settings`` works and nothing goes stale. Wrong values are system-check errors.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def _params(values: Iterable[Any]) -> list[Any]:
 
 
 def _rows(cursor: CursorWrapper, kinds: Sequence[str]) -> list[Row]:
-    rows = cursor.fetchall()
+    rows: list[Row] = cursor.fetchall()
     if is_postgresql():
         return rows
     return [
@@ -72,7 +72,7 @@ def execute(sql: str, params: Sequence[Any] = ()) -> int:
     """Run one statement; returns how many rows it touched."""
     with connection.cursor() as cursor:
         cursor.execute(sql, _params(params))
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def fetch(sql: str, params: Sequence[Any], kinds: Sequence[str]) -> list[Row]:
@@ -152,14 +152,14 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
                     copy.write_row(row)
             return
         marks = ", ".join(["%s"] * len(names))
-        adapted = ([_to_sqlite(value) for value in row] for row in rows)
+        adapted = [[_to_sqlite(value) for value in row] for row in rows]
         cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", adapted)
 
 
 def insert_new(
     table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], *, returning: str
 ) -> list[Any]:
-    """Insert rows but those that break a unique constraint; returns ``returning`` of the new ones."""
+    """Insert rows but those that break a unique constraint; ``returning`` of the new ones."""
     if not rows:
         return []
     source, params = values(columns, rows)

@@ -1,7 +1,7 @@
 """UUIDv7 identifiers (RFC 9562), in order of creation and seedable in tests.
 
-The time comes from :mod:`bulksms.clock`, the rest from one generator that :func:`seed` replaces. Ids
-of one call to :func:`sequence` rise strictly, so that id order is input order.
+The time comes from :mod:`bulksms.clock`, the rest from one generator that :func:`seed` replaces.
+Ids of one call to :func:`sequence` rise strictly, so that id order is input order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _generator: random.Random = random.SystemRandom()
 
 
 def seed(value: int | None) -> None:
-    """Draw ids from ``value`` on (tests, replays); ``None`` goes back to the system's randomness."""
+    """Draw ids from ``value`` on (tests, replays); ``None``: the system's randomness again."""
     global _generator
     _generator = random.SystemRandom() if value is None else random.Random(value)
 
@@ -52,8 +52,3 @@ def new() -> UUID:
 def spread(low: float, high: float) -> float:
     """A random number between ``low`` and ``high`` (jitter), from the same seedable generator."""
     return _generator.uniform(low, high)
-
-
-def token(bits: int = 160) -> str:
-    """An unguessable lower-case hex token, from the same generator (system randomness by default)."""
-    return f"{_generator.getrandbits(bits):0{bits // 4}x}"

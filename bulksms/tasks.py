@@ -1,4 +1,4 @@
-"""The actors: three lines around a service each. A message is a nudge; every actor may run twice."""
+"""The actors: a line around a service each. A message is a nudge; every actor may run twice."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from bulksms import conf, queues
 from bulksms.services import dispatch, reports
 
 QUEUE = "bulksms"
-_OPTIONS = {
-    "queue_name": QUEUE,
-    "max_retries": 0,
-    "time_limit": int(conf.settings.TIME_LIMIT_S * 1000),
-}
+TIME_LIMIT_MS = int(conf.settings.TIME_LIMIT_S * 1000)
 
 
-@dramatiq.actor(actor_name=queues.DISPATCH, **_OPTIONS)
+@dramatiq.actor(
+    actor_name=queues.DISPATCH, queue_name=QUEUE, max_retries=0, time_limit=TIME_LIMIT_MS
+)
 def run_dispatch(carrier: str) -> None:
     """The carrier has work."""
     dispatch.run_once(carrier)
 
 
-@dramatiq.actor(actor_name=queues.APPLY_REPORTS, **_OPTIONS)
+@dramatiq.actor(
+    actor_name=queues.APPLY_REPORTS, queue_name=QUEUE, max_retries=0, time_limit=TIME_LIMIT_MS
+)
 def apply_reports() -> None:
     """Reports are stored."""
     reports.apply_once()
 
 
 def _client_errors() -> list[type[Exception]]:
-    """The base errors of the broker clients that are installed; dramatiq lets some of them through."""
+    """The base errors of the installed broker clients; dramatiq lets some of them through."""
     found = []
     for module, name in (("redis.exceptions", "RedisError"), ("pika.exceptions", "AMQPError")):
         with suppress(ImportError):

@@ -1,7 +1,7 @@
 """The whole road in one process: our outbox, the real HTTP carrier code, the simulator's engine.
 
-No socket and no sleep: the carrier's transport is the simulator itself, time is a virtual clock that
-both sides read, and delivery reports go through the real callback parser and store.
+No socket and no sleep: the carrier's transport is the simulator itself, time is a virtual clock
+that both sides read, and delivery reports go through the real callback parser and store.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """JSON over HTTP: the generic carrier, and the protocol of the bundled simulator.
 
 Submit: ``POST {url}/v1/messages`` with ``{"messages": [{client_ref, to, from, text, validity_s}]}``
-and a bearer key; the answer has a row per message, accepted (with the carrier's id) or refused (with
-a code). Reports are posted to us as one object or ``{"reports": [...]}``, signed in the Standard
-Webhooks format when the option ``report_secret`` is set.
+and a bearer key; the answer has a row per message, accepted (with the carrier's id) or refused
+(with a code). Reports are posted to us as one object or ``{"reports": [...]}``, signed in the
+Standard Webhooks format when the option ``report_secret`` is set.
 
 Options: ``url``, ``key``, ``report_secret``, ``keepalive_s``, ``max_batch``, ``parts_per_second``,
 ``window``.
@@ -23,7 +23,12 @@ from standardwebhooks import Webhook
 
 from bulksms import clock, states
 from bulksms.carriers.base import (
-    ON_ITS_WAY, Carrier, OutboundSms, ParsedReport, Prepared, SubmitResult,
+    ON_ITS_WAY,
+    Carrier,
+    OutboundSms,
+    ParsedReport,
+    Prepared,
+    SubmitResult,
 )  # fmt: skip
 from bulksms.carriers.transport import AiohttpTransport, Transport
 from bulksms.exceptions import InvalidReport
@@ -141,7 +146,7 @@ class HttpCarrier(Carrier):
         return [_report(row) for row in rows]
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
-        """The Standard Webhooks signature, against our own clock (the library reads the system's)."""
+        """The Standard Webhooks signature, against our clock (the library reads the system's)."""
         if self._webhook is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""A carrier that only remembers: for a host project's own tests, like Django's locmem mail backend."""
+"""A carrier that only remembers, for a host project's tests: as Django's locmem mail backend."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 from django.db.models.functions import Upper
 from model_utils import Choices
@@ -91,7 +89,7 @@ class SenderId(CreatedModel):
     is_default = models.BooleanField(default=False)
 
     class Meta:
-        constraints: tuple[Any, ...] = (
+        constraints = (
             models.UniqueConstraint(
                 "organisation", Upper("name"), "network", name="bulksms_senderid_unique"
             ),

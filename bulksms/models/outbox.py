@@ -6,8 +6,11 @@ keys have no database constraint (three of them tripled the cost of COPY), and i
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import CombinedExpression
 
 from bulksms import states
 from bulksms.models.base import at_least_zero, one_of
@@ -23,7 +26,7 @@ ARRAY = "array"
 KINDS = (BULK, SINGLE, ARRAY)
 
 
-def _soft(to: str) -> models.ForeignKey:
+def _soft(to: str) -> Any:
     """A foreign key of the hot table: a column, no constraint, no index of its own."""
     return models.ForeignKey(
         to, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
@@ -31,7 +34,7 @@ def _soft(to: str) -> models.ForeignKey:
 
 
 def _counters_add_up() -> Q:
-    total = F("queued_count")
+    total: F | CombinedExpression = F("queued_count")
     for column in list(states.COUNTERS.values())[1:]:
         total = total + F(column)
     return Q(recipients_count=total)

@@ -1,8 +1,6 @@
-"""Money: wallets, holds and the append-only ledger. Everything in integer micros (1 KES = 1_000_000)."""
+"""Money: wallets, holds and the append-only ledger, in integer micros (1 KES = 1_000_000)."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -129,7 +127,7 @@ class LedgerEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "ledger entries"
-        constraints: tuple[Any, ...] = (
+        constraints = (
             models.CheckConstraint(
                 condition=Q(amount_micros__gt=0), name="bulksms_ledgerentry_positive"
             ),

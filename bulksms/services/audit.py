@@ -30,7 +30,7 @@ def faults() -> Iterator[Fault]:
             yield Fault(name, detail)
 
 
-def _signed(account: str) -> Sum:
+def _signed(account: str) -> Coalesce:
     into = When(target=account, then=F("amount_micros"))
     out_of = When(source=account, then=-F("amount_micros"))
     return Coalesce(Sum(Case(into, out_of, default=Value(0))), 0)

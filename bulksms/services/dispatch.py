@@ -114,7 +114,7 @@ def claim(carrier: Carrier) -> Claim | None:
 
 
 def _free_slot(carrier: Carrier, now: dt.datetime) -> int | None:
-    """Lock the carrier's row, then find a slot. One process at a time chooses work for a carrier."""
+    """Lock the carrier's row, then find a slot: one process at a time chooses its work."""
     state = CarrierState.objects.select_for_update().filter(carrier=carrier.name).first()
     if state is None:
         CarrierState.objects.bulk_create(
@@ -228,7 +228,7 @@ def _batch(rows: Sequence[Claimed], now: dt.datetime) -> list[OutboundSms]:
 
 
 def begin(claimed: Claim) -> dt.datetime | None:
-    """Commit to asking; None if the lease is over (then nothing is sent). Returns the time of it."""
+    """Commit to asking; returns when, or None if the lease is over (then nothing is sent)."""
     now = clock.now()
     begun = Submission.objects.filter(
         id=claimed.submission_id, status=states.CLAIMED, lease_until__gt=now
@@ -316,7 +316,7 @@ def _again_at(row: Claimed, result: SubmitResult, now: dt.datetime) -> dt.dateti
 
 
 def _slow_down(carrier: Carrier, results: Sequence[SubmitResult], now: dt.datetime) -> None:
-    """Pause a carrier that stopped; leave one alone that says "too fast". First in the lock order."""
+    """Pause a carrier that stopped; leave one alone that is too busy. First in the lock order."""
     state = CarrierState.objects.filter(carrier=carrier.name)
     stopped = next((r for r in results if r.outcome == "stopped"), None)
     if stopped is not None:

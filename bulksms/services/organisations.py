@@ -18,7 +18,7 @@ def house() -> Organisation:
 
 
 def ensure_house(**_signal: Any) -> Organisation:
-    """Make the house organisation and its wallet (unlimited credit: cost is recorded, never refused)."""
+    """Make the house organisation; its credit is unlimited: cost is recorded, never refused."""
     wanted = conf.house()
     with transaction.atomic():
         organisation, _ = Organisation.objects.get_or_create(

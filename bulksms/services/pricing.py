@@ -42,5 +42,5 @@ def tariff(organisation: Organisation, currency: str, at: dt.datetime) -> Tariff
     own: dict[str, int] = {}
     default: dict[str, int] = {}
     for owner, prefix, price in rows:
-        (default if owner is None else own)[prefix] = price
+        (own if owner else default)[prefix] = price
     return Tariff(own, default, max((len(p) for p in (*own, *default)), default=0))

@@ -10,12 +10,13 @@ import datetime as dt
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from bulksms import clock, conf, db, queues, states
+from bulksms import clock, conf, queues, states
 from bulksms.models import Campaign, Hold, Lease, Message, Report, Run, Submission
 from bulksms.services import campaigns, settlement
 from bulksms.services.settlement import Move
@@ -149,7 +150,11 @@ def _unconfirmed(status: str, error: str) -> Callable[[UUID], Move]:
 
 
 def _sweep(
-    campaign_id: UUID, ids: Sequence[UUID], move: Callable[[UUID], Move], why: str, now: dt.datetime
+    campaign_id: UUID,
+    ids: QuerySet[Any, UUID],
+    move: Callable[[UUID], Move],
+    why: str,
+    now: dt.datetime,
 ) -> int:
     """Move the rows ``ids`` of one campaign, a batch per transaction."""
     moved = 0

@@ -27,7 +27,7 @@ REPORTS = Report._meta.db_table
 
 #: How many reports one apply step takes.
 BATCH = 500
-#: A report without a match is tried again after 1, 2, 4, ... seconds, hourly at the most, this long.
+#: A report without a match is tried again after 1, 2, 4, ... seconds, then hourly, for this long.
 PARKED_FOR = dt.timedelta(hours=72)
 MAX_WAIT_S = 3600
 

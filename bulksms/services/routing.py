@@ -16,7 +16,6 @@ from bulksms.carriers.base import Carrier
 from bulksms.models import Organisation
 from bulksms.models.organisations import TEST
 
-
 _replaced: dict[str, Carrier] = {}
 
 
@@ -74,7 +73,8 @@ def route(number: str, organisation: Organisation) -> str:
     routes = conf.settings.ROUTES
     if not routes:
         return next(iter(conf.settings.CARRIERS), "")
-    return routes.get(_longest(number, tuple(routes)), "")
+    prefix = _longest(number, tuple(routes))
+    return "" if prefix is None else routes[prefix]
 
 
 @lru_cache(maxsize=4)

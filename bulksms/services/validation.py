@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db.models.functions import Upper
 
@@ -119,7 +120,7 @@ def _drafts(
 
 
 def _draft(
-    id_: ids.UUID, found: numbers.Number | numbers.Refusal, organisation: Organisation,
+    id_: UUID, found: numbers.Number | numbers.Refusal, organisation: Organisation,
     regions: frozenset[str], units: int,
 ) -> Draft:  # fmt: skip
     if isinstance(found, numbers.Refusal):

@@ -115,7 +115,7 @@ def _move_available(
 
 
 def reserve(wallet: Wallet, campaign: Campaign, amount: int, round_: int = 0) -> Hold:
-    """Hold ``amount`` of a locked wallet for ``campaign``. Raises IntegrityError below the limit."""
+    """Hold ``amount`` of a locked wallet. Raises IntegrityError below its limit."""
     now = clock.now()
     hold = Hold.objects.create(
         wallet=wallet, campaign=campaign, round=round_, held_micros=amount, created_at=now
@@ -161,7 +161,7 @@ def _lock_holds(ids: Sequence[int]) -> list[db.Row]:
 
 
 def capture(amounts: Mapping[int, int], key: str, now: dt.datetime) -> None:
-    """held -> spent, ``amounts`` micros per hold id. ``key`` names the cause, e.g. the submission."""
+    """held -> spent, ``amounts`` micros per hold id. ``key`` names the cause: a submission, say."""
     wanted = {hold: amount for hold, amount in amounts.items() if amount}
     if not wanted:
         return
@@ -170,9 +170,8 @@ def capture(amounts: Mapping[int, int], key: str, now: dt.datetime) -> None:
     for hold, wallet, seq in _lock_holds(list(wanted)):
         amount = wanted[hold]
         changes.append((hold, amount, 1))
-        entries.append(
-            (wallet, hold, HELD, SPENT, amount, f"capture:{key}:{hold}", "", None, None, seq + 1, now)
-        )  # fmt: skip
+        cause = f"capture:{key}:{hold}"
+        entries.append((wallet, hold, HELD, SPENT, amount, cause, "", None, None, seq + 1, now))
     columns = {"id": db.INT, "captured_micros": db.INT, "last_seq": db.INT}
     db.add(HOLDS, columns, changes)
     _write(entries)

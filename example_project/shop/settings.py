@@ -1,7 +1,7 @@
 """Settings of the example project: SQLite, an in-process broker, the bundled fake carrier.
 
-Everything that bulksms needs of a host project stands here, in this order: the database options, the
-broker, the installed apps, the BULKSMS dict.
+Everything that bulksms needs of a host project stands here, in this order: the database options,
+the broker, the installed apps, the BULKSMS dict.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-SECRET_KEY = "example only: make your own"  # noqa: S105
+SECRET_KEY = "example only: make your own"
 DEBUG = True
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 ROOT_URLCONF = "shop.urls"

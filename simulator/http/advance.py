@@ -7,6 +7,7 @@ time, UTC microseconds, or null.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,17 +39,28 @@ class Journey:
 class Advancer:
     """Advances virtual clocks. `pumps_of` gives the pumps of the accounts on a clock, in order."""
 
-    def __init__(self, house: House, peers: Peers, pumps_of: Callable[[Clock], list[Pump]]) -> None:
+    def __init__(
+        self,
+        house: House,
+        peers: Peers,
+        pumps_of: Callable[[Clock], list[Pump]],
+        time_lock: asyncio.Lock,
+    ) -> None:
         self._house = house
         self._peers = peers
         self._pumps_of = pumps_of
+        self._time_lock = time_lock
 
     async def advance(self, clock: VirtualClock, target: int) -> dict[str, Any]:
         """Go to `target` (UTC microseconds), stopping at every event on the way.
 
         Raises PeerError for a peer that does not answer as it should, StuckError.
         """
-        journey = Journey(target)
+        async with self._time_lock:
+            return await self._travel(clock, Journey(max(target, clock.now_micros())))
+
+    async def _travel(self, clock: VirtualClock, journey: Journey) -> dict[str, Any]:
+        target = journey.target
         await self._work(clock, journey)
         while (due := self._next(clock, journey)) is not None and due <= target:
             clock.move_to(max(due, clock.now_micros()))

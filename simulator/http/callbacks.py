@@ -51,14 +51,17 @@ class Poster:
 
 
 class Pump:
-    """Posts one account's callbacks for as long as it runs."""
+    """Posts one account's callbacks for as long as it runs.
 
-    def __init__(self, account: Account, poster: Poster) -> None:
+    `time_lock` is held by whoever moves virtual time: meanwhile only `drain` posts.
+    """
+
+    def __init__(self, account: Account, poster: Poster, time_lock: asyncio.Lock) -> None:
         self._account = account
         self._poster = poster
+        self._time_lock = time_lock
         self._woken = asyncio.Event()
         self._window = asyncio.Semaphore(1 if account.clock.is_virtual else WINDOW)
-        self._lock = asyncio.Lock()
         self._flying: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
@@ -68,18 +71,20 @@ class Pump:
     async def run(self) -> None:
         while True:
             self._woken.clear()
-            async with self._lock:
+            if self._account.clock.is_virtual:
+                async with self._time_lock:
+                    await self.drain()
+            else:
                 await self._launch_due()
             await self._wait()
 
     async def drain(self) -> int:
         """Post everything that is due now and wait for every answer; return how many."""
-        async with self._lock:
-            posted = 0
-            while launched := await self._launch_due():
-                posted += launched
-                await asyncio.gather(*self._flying)
-            return posted
+        posted = 0
+        while launched := await self._launch_due():
+            posted += launched
+            await asyncio.gather(*self._flying)
+        return posted
 
     async def _launch_due(self) -> int:
         """Start posting what is due, never more than the window at once; return how many."""

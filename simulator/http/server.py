@@ -57,6 +57,7 @@ class Server:
         check_address(self.options)
         self.peers = Peers()
         self._poster = Poster(house)
+        self._time_lock = asyncio.Lock()
         self._pumps: dict[str, tuple[Account, Pump, asyncio.Task[None]]] = {}
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -91,7 +92,7 @@ class Server:
 
     def _app(self) -> web.Application:
         carrier = CarrierPlane(self.house, self._poster.post)
-        advancer = Advancer(self.house, self.peers, self._pumps_of)
+        advancer = Advancer(self.house, self.peers, self._pumps_of, self._time_lock)
         self.house.on_change = self._watch
         control = ControlPlane(self.house, advancer, self.peers, self.options.control_hosts)
         app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_errors_as_json])
@@ -112,7 +113,7 @@ class Server:
         if known is not None:
             known[0].listeners.discard(known[1].wake)
             known[2].cancel()
-        pump = Pump(account, self._poster)
+        pump = Pump(account, self._poster, self._time_lock)
         account.listeners.add(pump.wake)
         self._pumps[account.name] = account, pump, asyncio.create_task(pump.run())
         return pump

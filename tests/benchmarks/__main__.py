@@ -1,7 +1,7 @@
 """``python -m tests.benchmarks``: run every benchmark once and print the table last.
 
-Each row is a ratio: our work beside the bare minimum of SQL for the same rows, measured in one run on
-one machine. Absolute times are printed for orientation and never asserted.
+Each row is a ratio: our work beside the bare minimum of SQL for the same rows, measured in one run
+on one machine. Absolute times are printed for orientation and never asserted.
 """
 
 from __future__ import annotations

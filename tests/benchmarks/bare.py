@@ -47,10 +47,10 @@ def copy(bare: psycopg.Connection, columns: Sequence[str], rows: Sequence[Row]) 
     """Seconds to COPY ``rows`` into bare_message, in one transaction."""
     bare.execute("TRUNCATE bare_message")
     started = time.perf_counter()
-    with bare.transaction(), bare.cursor() as cursor:
-        with cursor.copy(f"COPY bare_message ({', '.join(columns)}) FROM STDIN") as target:
-            for row in rows:
-                target.write_row(row)
+    sql = f"COPY bare_message ({', '.join(columns)}) FROM STDIN"
+    with bare.transaction(), bare.cursor() as cursor, cursor.copy(sql) as target:
+        for row in rows:
+            target.write_row(row)
     return time.perf_counter() - started
 
 
@@ -69,8 +69,8 @@ def whole_life(
             [ids, refs],
         )
         bare.execute(
-            "INSERT INTO bare_report (carrier, dedupe_key, carrier_ref, reference, state, code, raw,"
-            " status, reason, tries, received_at)"
+            "INSERT INTO bare_report (carrier, dedupe_key, carrier_ref, reference, state, code,"
+            " raw, status, reason, tries, received_at)"
             " SELECT 'main', v.ref, v.ref, v.k::text, 'delivered', '', %s, 'new', '', 0, now()"
             " FROM unnest(%s::uuid[], %s::text[]) AS v(k, ref)",
             ["x" * 200, ids, refs],

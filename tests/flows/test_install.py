@@ -1,4 +1,4 @@
-"""A newcomer's project: made from nothing with the built wheel, as the README says, and it sends."""
+"""A newcomer's project, made with the built wheel as the README says; and it sends."""
 
 from __future__ import annotations
 

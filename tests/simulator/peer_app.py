@@ -75,8 +75,10 @@ def query(client_ref: str, tries: int) -> None:
     note("query", client_ref, known)
     if known:
         plan(48 * 3600, "expire", client_ref, tries)
-    elif tries < 5:
+    elif tries < 8:
         plan(3600, "query", client_ref, tries + 1)
+    else:
+        plan(60, "submit", client_ref, 0)
 
 
 def expire(client_ref: str, _tries: int) -> None:

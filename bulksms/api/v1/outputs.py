@@ -37,7 +37,10 @@ def bulk(result: BulkResult) -> Json:
 
 
 def _queued(draft: Draft) -> Json:
-    return {"id": draft.id, **_mobile(draft.number, draft.input), "status": draft.status}
+    found: Json = {"id": draft.id, "mobile": draft.number, "status": draft.status}
+    if draft.input:
+        found["input"] = draft.input
+    return found
 
 
 def _refused(draft: Draft) -> Json:

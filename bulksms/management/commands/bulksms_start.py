@@ -87,7 +87,8 @@ class Command(BaseCommand):
         where = urlsplit(carrier_options.get("url", "http://127.0.0.1:8090"))
         command = [
             sys.executable, "-m", "simulator", "--http", str(where.port),
-            "--seed", str(options["simulator_seed"]), "--key", carrier_options.get("key", "test-key"),
+            "--seed", str(options["simulator_seed"]),
+            "--key", carrier_options.get("key", "test-key"),
             "--report-url", f"{url}/callbacks/{name}/{entry['REPORT_TOKEN']}/",
             "--report-batch", "100", "--report-grain", "0.25",
         ]  # fmt: skip

@@ -11,8 +11,8 @@ from bulksms.services import reconcile
 
 class Command(BaseCommand):
     help = (
-        "Run the tick once: due work, abandoned submissions, deadlines, parked reports. Workers tick"
-        " by themselves; this is for cron on a host without a long-running worker, and for a look."
+        "Run the tick once: due work, abandoned submissions, deadlines, parked reports. Workers"
+        " tick by themselves; this is for cron on a host without one, and for a look."
     )
 
     def handle(self, **options: Any) -> None:

@@ -20,12 +20,12 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
-from shop import contacts
 from tqdm import tqdm
 
-from bulksms import clock, money
+from bulksms import clock
 from bulksms.models import Organisation
 from bulksms.services import keys, organisations, wallet
+from shop import contacts
 
 CUSTOMERS = 1_000
 PRICE_MICROS = 800_000
@@ -47,7 +47,9 @@ STATES = (
 
 
 class Command(BaseCommand):
-    help = "Send one bulk SMS to 1,000 customers through a server of its own; show what became of each."
+    help = (
+        "Send one bulk SMS to 1,000 customers through a server of its own; show what became of it."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seed", type=int, default=1, help="same seed, same table")
@@ -136,7 +138,7 @@ class Command(BaseCommand):
 
     def stay(self, site: Site) -> None:
         self.stdout.write(
-            f"\nEverything stays up. API {site.url}, fake carrier {site.simulator}/_sim/oracle/summary"
+            f"\nEverything stays up: {site.url}, the carrier {site.simulator}/_sim/oracle/summary"
             f"\n\ncurl -s -X POST {site.url}/v1/sms/send-bulk/ \\\n"
             f'  -H "Authorization: Bearer {site.key}" -H "Content-Type: application/json" \\\n'
             f'  -d \'{{"recipients": ["254712345678"], "message": "Hello"}}\'\n\nCtrl-C ends it.'
@@ -148,7 +150,7 @@ class Command(BaseCommand):
 
 
 class Site:
-    """A fresh database, and ``manage.py bulksms_start`` running on it: web, workers, fake carrier."""
+    """A fresh database, and ``bulksms_start`` running on it: web, workers, fake carrier."""
 
     server: subprocess.Popen[bytes]
 
