@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bulksms.models.idempotency import IdempotencyKey
 from bulksms.models.leases import Lease
 from bulksms.models.organisations import ApiKey, Organisation, SenderId
 from bulksms.models.outbox import Campaign, Message, MessageAttempt, Run, Submission
@@ -15,6 +16,7 @@ __all__ = [
     "Campaign",
     "CarrierState",
     "Hold",
+    "IdempotencyKey",
     "Lease",
     "LedgerEntry",
     "Message",

@@ -60,6 +60,9 @@ class Campaign(models.Model):
     currency = models.CharField(max_length=3)
     #: The caller's own id for this request, unique per organisation when given.
     reference = models.CharField(max_length=255, blank=True)
+    #: A label of the caller's own user, a name for people; neither has any authority.
+    user_label = models.CharField(max_length=255, blank=True)
+    name = models.CharField(max_length=255, blank=True)
     tags = models.JSONField(default=list)
     metadata = models.JSONField(default=dict)
     scheduled_at = models.DateTimeField(null=True)
