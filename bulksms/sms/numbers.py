@@ -178,7 +178,7 @@ def _judge(raw: str, digits: str, read_in: str | None, region: str) -> Number | 
         number = phonenumbers.parse(digits, read_in)
     except NumberParseException as error:
         reason = _PARSE_ERRORS.get(error.error_type, "too_short")
-        return Refusal(reason, _hint(digits, region), written.shown(raw), read_in or "")
+        return Refusal(reason, _hint(digits, region, reason), written.shown(raw), read_in or "")
     home = phonenumbers.region_code_for_number(number)
     kind = phonenumbers.number_type(number) if home else PhoneNumberType.UNKNOWN
     if home and kind in _TAKES_SMS:
@@ -186,7 +186,7 @@ def _judge(raw: str, digits: str, read_in: str | None, region: str) -> Number | 
         return Number(e164[1:], home, raw)
     plan = home or phonenumbers.region_code_for_country_code(number.country_code or 0)
     reason = _KINDS.get(kind) or _why_invalid(number, digits, plan)
-    return Refusal(reason, _hint(digits, region), written.shown(raw), plan)
+    return Refusal(reason, _hint(digits, region, reason), written.shown(raw), plan)
 
 
 _TAKES_SMS = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
@@ -200,10 +200,13 @@ def _why_invalid(number: PhoneNumber, digits: str, plan: str) -> str:
     return _LENGTHS.get(length, "not_valid")
 
 
-def _hint(digits: str, region: str) -> str:
-    """For "00254...", "0254...": the form that can be read. Never read for the writer."""
+def _hint(digits: str, region: str, reason: str) -> str:
+    """For "00254..." and "0254...": the form that can be read. Never read so for the writer."""
     bare = digits.removeprefix("+")
+    dialled = bare.startswith("00")
+    if not dialled and not (bare.startswith("0") and reason == "too_long"):
+        return ""
     code = calling_code(region)
-    if bare[:1] == "0" and bare.lstrip("0").startswith(code):
+    if bare.lstrip("0").startswith(code):
         return f"write +{code}..."
-    return "write + and the country code" if bare.startswith("00") else ""
+    return "write + and the country code" if dialled else ""

@@ -98,10 +98,13 @@ class Receiver:
 
     def wait_for(self, count: int, timeout: float = 10) -> list[Any]:
         """Return the first `count` bodies as soon as they are there; fails after `timeout`."""
+        self.wait_for_posts(count, timeout)
+        return self.bodies()
+
+    def wait_for_posts(self, count: int, timeout: float = 10) -> None:
         with self._news:
             if not self._news.wait_for(lambda: len(self.posts) >= count, timeout):
                 raise AssertionError(f"{len(self.posts)} callbacks came, not {count}")
-        return self.bodies()
 
     def bodies(self) -> list[Any]:
         return [json.loads(body) for _, body in self.posts]

@@ -117,6 +117,7 @@ REFUSED = [
     ("KE", "+00254712345678", "unknown_country_code", "write +254..."),
     ("KE", "00256772123456", "too_long", "write + and the country code"),
     ("GB", "+00254712345678", "unknown_country_code", "write + and the country code"),
+    ("GB", "0441234", "too_short", ""),  # local, though it starts like 0 and the country code
     ("KE", "2.54712E+11", "invalid_characters", "spreadsheet number"),
     ("KE", "2,54712e11", "invalid_characters", "spreadsheet number"),
     ("KE", "254712345678.0", "invalid_characters", "spreadsheet number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 import time
@@ -149,6 +150,13 @@ def test_an_involved_plan_has_no_pattern(region: str, why: str) -> None:
     assert metadata is not None
     assert plan_of(metadata) is None, why
     assert mobile_pattern(region) is None
+
+
+def test_a_national_prefix_that_the_library_does_not_strip_is_not_one() -> None:
+    metadata = copy.copy(PhoneMetadata.metadata_for_region("KE"))
+    assert metadata is not None
+    metadata.national_prefix = "9"
+    assert plan_of(metadata) is None
 
 
 def test_metadata_with_groups_of_its_own_gives_no_pattern() -> None:
