@@ -30,6 +30,10 @@ class Settings:
 
     MAX_RECIPIENTS: int = 10_000
     MAX_PARTS: int = 10
+    #: How far ahead a message may be scheduled.
+    MAX_SCHEDULE_DAYS: int = 180
+    #: ``priority: high`` is for a few urgent messages, not for campaigns.
+    HIGH_PRIORITY_MAX_RECIPIENTS: int = 100
     MAX_BODY_BYTES: int = 16 * 1024 * 1024
     MAX_REPORT_BODY_BYTES: int = 1024 * 1024
     MAX_REPORTS_PER_CALL: int = 1_000

@@ -69,6 +69,18 @@ class WalletBusy(BulkSmsError):
     code = "wallet_busy"
 
 
+class PaymentRequired(BulkSmsError):
+    """There is not enough money for all of it, or less was allowed; nothing was stored."""
+
+    code = "insufficient_balance"
+
+
+class IdempotencyMismatch(BulkSmsError):
+    """This idempotency key was used for another request."""
+
+    code = "idempotency_key_reused"
+
+
 class LedgerConflict(BulkSmsError):
     """The same ledger key was used before for another movement."""
 

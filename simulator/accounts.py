@@ -13,7 +13,7 @@ from simulator.engine import Callback, Decision, Engine, EngineSettings, QueryDe
 from simulator.engine.inject import Injection, injection_as_json
 from simulator.engine.knobs import RuleSet
 from simulator.engine.messages import Pending, Shape
-from simulator.journal import Journal
+from simulator.journal import Journal, show_callback
 from simulator.schema import parse_rules
 
 DEFAULT = "default"
@@ -95,7 +95,7 @@ class Account:
         now = self.now()
         callbacks = self.engine.due_callbacks(now, limit)
         if callbacks:
-            self.journal.note("take", now, callbacks)
+            self.journal.note("take", now, [show_callback(callback) for callback in callbacks])
         return callbacks
 
     def settle(self, callback: Callback, status: int) -> None:

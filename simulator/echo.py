@@ -7,7 +7,7 @@ its recorded faults, in their order. Anything else is refused with 501 `not_in_j
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,30 +68,32 @@ class EchoEngine(Engine):
             return decision
         taken = len(messages) if recorded is None else len(recorded["records"])
         wanted = list(zip(messages, contents, strict=True))[:taken]
-        fates = [self._fate_of(message, content) for message, content in wanted]
-        if None in fates:
+        if not self._knows_all(wanted):
             return Decision(refusal=NOT_IN_JOURNAL)
-        for (message, content), truth in zip(wanted, fates, strict=True):
-            self._echo(decision, message, content, truth or {}, now, shape)
+        for message, content in wanted:
+            self._echo(decision, message, content, now, shape)
         decision.early = [self.schedule.callback([p]) for p in self._take_early(decision)]
         return decision
 
-    def _fate_of(self, message: Submission, content: bytes) -> Entry | None:
-        identity = self.oracle.identify(message.client_ref, content)
-        return self._fates.get((content, identity.occurrence, identity.try_number))
+    def _knows_all(self, wanted: list[tuple[Submission, bytes]]) -> bool:
+        """Say whether the journal has each message, counting equal ones within the request."""
+        before: Counter[bytes] = Counter()
+        for message, content in wanted:
+            found = self.oracle.identify(message.client_ref, content)
+            occurrence = found.occurrence + (before[content] if found.is_new else 0)
+            before[content] += found.is_new
+            if (content, occurrence, found.try_number) not in self._fates:
+                return False
+        return True
 
     def _echo(
-        self,
-        decision: Decision,
-        message: Submission,
-        content: bytes,
-        truth: Entry,
-        now: int,
-        shape: Shape,
+        self, decision: Decision, message: Submission, content: bytes, now: int, shape: Shape
     ) -> None:
+        found = self.oracle.identify(message.client_ref, content)
+        truth = self._fates[content, found.occurrence, found.try_number]
         record = _record_of(blank_record(message, content, now, shape), truth)
         record.reports = [_pending(record, planned) for planned in truth["reports"]]
-        self.oracle.add(record)
+        self.oracle.add(record, found)
         self.oracle.report_planned(len(record.reports))
         decision.records.append(record)
         decision.rows.append(record.row())

@@ -183,11 +183,8 @@ def _query(client_refs: Sequence[str], decision: QueryDecision) -> Entry:
     return {"client_refs": list(client_refs), "decision": shown}
 
 
-def _take(callbacks: Sequence[Callback]) -> Entry:
-    return {"decision": [show_callback(callback) for callback in callbacks]}
-
-
 def show_callback(callback: Callback) -> Entry:
+    """Return a callback as it is now: its tries count on."""
     items = [[item.report_id, item.copy, item.due] for item in callback.items]
     return {"id": callback.id, "kind": callback.kind, "try": callback.tries, "items": items}
 
@@ -195,7 +192,7 @@ def show_callback(callback: Callback) -> Entry:
 _SHAPES: dict[str, Any] = {
     "submit": _submit,
     "query": _query,
-    "take": _take,
+    "take": lambda callbacks: {"decision": callbacks},
     "settle": lambda callback_id, status: {"callback": callback_id, "status": status},
     "postpone": lambda callback_id: {"callback": callback_id},
     "rules": lambda source: {"rules": source},

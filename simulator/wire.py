@@ -62,18 +62,19 @@ def _load(body: bytes) -> dict[str, Any]:
 def _message(row: object, place: str, text: str, sender: str) -> Submission:
     if not isinstance(row, dict):
         raise BadRequest(f"{place}: expected an object")
-    to = row.get("to")
+    get = row.get
+    to, validity = get("to"), get("validity_s")
     if not isinstance(to, str) or not to:
         raise BadRequest(f"{place}.to: expected a number as text")
-    validity = row.get("validity_s")
     if validity is not None and not _is_validity(validity):
         raise BadRequest(f"{place}.validity_s: expected whole seconds, 0 to {_MOST_VALIDITY_S}")
+    client_ref, own_sender, own_text = get("client_ref", ""), get("from", ""), get("text", "")
+    if not (type(client_ref) is type(own_sender) is type(own_text) is str):
+        client_ref = _optional(row, "client_ref", f"{place}.client_ref")
+        own_sender = _optional(row, "from", f"{place}.from")
+        own_text = _optional(row, "text", f"{place}.text")
     return Submission(
-        _optional(row, "client_ref", f"{place}.client_ref"),
-        to.removeprefix("+"),
-        _optional(row, "from", f"{place}.from") or sender,
-        _optional(row, "text", f"{place}.text") or text,
-        validity,
+        client_ref, to.removeprefix("+"), own_sender or sender, own_text or text, validity
     )
 
 

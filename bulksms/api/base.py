@@ -104,9 +104,6 @@ class BaseView(APIView):
         if self.authentication_classes:
             super().perform_authentication(request)
 
-    def get_format_suffix(self, **kwargs: Any) -> None:
-        return None
-
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Which methods there are, in ``Allow``; asked without a key."""
         return HttpResponse(status=204)

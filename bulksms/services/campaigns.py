@@ -24,7 +24,8 @@ UPDATE {CAMPAIGNS} SET
   started_at = COALESCE(started_at, %s),
   status = CASE
     WHEN done_count = recipients_count THEN '{states.COMPLETED}'
-    WHEN status IN ('{states.PAUSED}', '{states.SCHEDULED}') THEN status
+    WHEN status = '{states.PAUSED}' THEN status
+    WHEN status = '{states.SCHEDULED}' AND sending_count = 0 AND scheduled_at > %s THEN status
     WHEN queued_count + sending_count > 0 THEN '{states.SENDING}'
     ELSE '{states.REPORTING}' END,
   finished_at = CASE WHEN done_count = recipients_count THEN %s ELSE NULL END
@@ -49,7 +50,7 @@ def count(changes: Mapping[UUID, Mapping[str, int]], now: dt.datetime) -> None:
     rows = [(id_, *(changes[id_].get(name, 0) for name in COUNTERS)) for id_ in sorted(changes)]
     db.add(CAMPAIGNS, columns, rows)
     those, params = db.matching("id", db.UUID_, sorted(changes))
-    db.execute(_RESTATE + those, [now, now, *params])
+    db.execute(_RESTATE + those, [now, now, now, *params])
 
 
 @dataclass(frozen=True, slots=True)

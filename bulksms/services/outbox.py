@@ -38,6 +38,16 @@ class Draft:
         self.error, self.detail, self.status = error, detail[:255], status
 
 
+def drafts_of(campaign: Campaign) -> list[Draft]:
+    """The drafts as they were accepted or refused, read back from the intake columns."""
+    rows = Message.objects.filter(campaign=campaign).order_by("id")
+    columns = (
+        "id", "number", "input", "text", "units", "intake_error", "intake_detail", "carrier",
+        "unit_price_micros", "intake_status",
+    )  # fmt: skip
+    return [Draft(*row) for row in rows.values_list(*columns)]
+
+
 _COLUMNS = (
     "id", "organisation_id", "campaign_id", "number", "input", "text", "intake_status",
     "intake_error", "intake_detail", "units", "unit_price_micros", "cost_micros", "hold_id",

@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from bulksms import clock, conf, ids, money, queues, states
+from bulksms import clock, ids, money, queues, states
+from bulksms.exceptions import InvalidRequest, PaymentRequired
 from bulksms.models import Campaign, Hold, Message, Organisation, Wallet
-from bulksms.models.outbox import BULK, SINGLE
-from bulksms.services import organisations, outbox, pricing, validation, wallet
+from bulksms.models.outbox import BULK, NORMAL, SINGLE
+from bulksms.services import (
+    idempotency,
+    organisations,
+    outbox,
+    pricing,
+    validation,
+    wallet,
+)
+from bulksms.services import (
+    recipients as audience,
+)
 from bulksms.services.outbox import Draft
+from bulksms.services.validation import PARTIAL, REJECT, BulkRequest, Terms
 
 INSUFFICIENT_BALANCE = "insufficient_balance"
 SKIPPED_DETAIL = "Processing stopped due to insufficient balance."
@@ -26,74 +40,146 @@ SKIPPED_DETAIL = "Processing stopped due to insufficient balance."
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What became of a request: its campaign and its recipients' drafts, in input order."""
+    """What became of a request: its campaign and its recipients' drafts, in input order.
+
+    ``replayed``: this is the result of an earlier request with the same idempotency key.
+    """
 
     campaign: Campaign
     drafts: Sequence[Draft]
-    queued: int
-    failed: int
-    duplicates: int
-    total_cost_micros: int
+    replayed: bool = False
 
     @property
     def id(self) -> UUID:
         return self.campaign.id
 
+    @property
+    def queued(self) -> int:
+        return sum(draft.status == states.QUEUED for draft in self.drafts)
+
+    @property
+    def failed(self) -> int:
+        """Refused and skipped ones: ``queued + failed`` is the number of unique recipients."""
+        return len(self.drafts) - self.queued
+
+    @property
+    def duplicates(self) -> int:
+        return self.campaign.duplicates_count
+
+    @property
+    def total_cost_micros(self) -> int:
+        """What was held for it."""
+        return sum(d.cost_micros for d in self.drafts if d.status == states.QUEUED)
+
 
 def send_bulk(
-    *, recipients: Sequence[object], message: str, sender_id: str | None = None,
+    *,
+    recipients: Sequence[object] | None = None,
+    message: str | None = None,
+    messages: Sequence[Mapping[str, Any]] | None = None,
     organisation: Organisation | None = None,
-) -> BulkResult:  # fmt: skip
-    """Accept one text for up to 10,000 recipients: price, hold and queue them, all or nothing.
+    sender_id: str | None = None,
+    scheduled_at: dt.datetime | None = None,
+    expires_at: dt.datetime | None = None,
+    priority: str = NORMAL,
+    reference: str = "",
+    tags: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+    max_cost: Decimal | str | None = None,
+    on_insufficient_funds: str = PARTIAL,
+    idempotency_key: str = "",
+) -> BulkResult:
+    """Accept a request for up to 10,000 recipients: price, hold and queue them, all or nothing.
+
+    Either ``recipients`` with one ``message`` for all, or ``messages``: mappings with ``to`` and,
+    each optional, ``message`` and ``variables`` for its ``{placeholders}``. Without an
+    ``organisation`` the house organisation sends. ``max_cost`` is in the wallet's currency.
 
     A recipient that is invalid, not allowed or not affordable is refused alone and reported in the
-    result. From the first one that cannot be paid on, all are skipped. Call it last in your own
+    result; from the first one that cannot be paid on, all are skipped. Call it last in your own
     transaction: it locks the organisation's wallet until you commit.
 
-    Raises InvalidRequest (nothing is stored), WalletBusy (try again).
+    Raises InvalidRequest, PaymentRequired (``max_cost`` exceeded, or ``on_insufficient_funds`` is
+    "reject"), WalletBusy (try again), IdempotencyMismatch. Then nothing is stored.
     """
-    return _send(organisation, recipients, message, sender_id, BULK)
+    request = BulkRequest(
+        recipients=recipients,
+        message=message,
+        messages=messages,
+        sender_id=sender_id,
+        scheduled_at=scheduled_at,
+        expires_at=expires_at,
+        priority=priority,
+        reference=reference,
+        tags=tuple(tags),
+        metadata=metadata or {},
+        max_cost=max_cost,
+        on_insufficient_funds=on_insufficient_funds,
+    )
+    return send(organisation or organisations.house(), request, idempotency_key=idempotency_key)
 
 
 def send_sms(
-    mobile: str, message: str, *, sender_id: str | None = None,
-    organisation: Organisation | None = None,
-) -> Message:  # fmt: skip
+    mobile: str, message: str, *, organisation: Organisation | None = None, **options: Any
+) -> Message:
     """Accept one SMS and return its row (``status`` queued, or failed with ``error``).
 
-    Raises InvalidRequest (nothing is stored), WalletBusy (try again).
+    ``options`` are those of :func:`send_bulk`. Raises as it does.
     """
-    result = _send(organisation, [mobile], message, sender_id, SINGLE)
+    key = options.pop("idempotency_key", "")
+    request = BulkRequest(recipients=[mobile], message=message, **options)
+    owner = organisation or organisations.house()
+    result = send(owner, request, kind=SINGLE, idempotency_key=key)
     return Message.objects.get(pk=result.drafts[0].id)
 
 
-def _send(
-    organisation: Organisation | None, recipients: Sequence[object], message: str,
-    sender_id: str | None, kind: str,
-) -> BulkResult:  # fmt: skip
-    owner = organisation or organisations.house()
+def send(
+    organisation: Organisation, request: BulkRequest, *, kind: str = BULK, idempotency_key: str = ""
+) -> BulkResult:
+    """What every way in comes down to. Raises as :func:`send_bulk`."""
+    now = clock.now()
     with transaction.atomic():
-        accepted = validation.check_bulk(owner, recipients, message, sender_id)
-        now = clock.now()
-        _price(owner, accepted.drafts, now)
-        purse = wallet.lock(owner)
-        total = _fund(purse, accepted.drafts)
-        campaign = _campaign(owner, purse.currency, accepted, message, kind, now)
-        hold = _store(campaign, purse, accepted.drafts, total)
-        _check(campaign, hold, total)
-    return BulkResult(
-        campaign=campaign,
-        drafts=accepted.drafts,
-        queued=campaign.queued_count,
-        failed=campaign.recipients_count - campaign.queued_count,
-        duplicates=accepted.duplicates,
-        total_cost_micros=total,
-    )
+        if idempotency_key:
+            asked = idempotency.digest((request, kind))
+            first = idempotency.claim(organisation, idempotency_key, asked, now)
+            if first is not None:
+                return _replay(first)
+        result = _accept(organisation, request, kind, now)
+        if idempotency_key:
+            idempotency.finish(organisation, idempotency_key, result.campaign)
+    return result
 
 
-def _price(organisation: Organisation, drafts: Sequence[Draft], now: dt.datetime) -> None:
-    """Freeze the price of each row that is not refused yet; no rate means refused, never free."""
+def _accept(
+    organisation: Organisation, request: BulkRequest, kind: str, now: dt.datetime
+) -> BulkResult:
+    terms, found, currency = _prepare(organisation, request, now)
+    purse = wallet.lock(organisation)
+    total = _fund(purse, found.rows, request, terms)
+    campaign = _campaign(organisation, currency, request, terms, found, kind, now)
+    _store(campaign, purse, found.rows, total, terms)
+    return BulkResult(campaign, found.rows)
+
+
+def _prepare(
+    organisation: Organisation, request: BulkRequest, now: dt.datetime
+) -> tuple[Terms, audience.Drafts, str]:
+    """Validate and price, with no lock held: terms, drafts, the wallet's currency."""
+    terms = validation.check(organisation, request, now)
+    if request.messages is not None:
+        common = request.message if isinstance(request.message, str) else None
+        found = audience.with_own_texts(organisation, request.messages, common)
+    else:
+        found = audience.with_one_text(organisation, request.recipients or (), str(request.message))
     currency = wallet.of(organisation).currency
+    _price(organisation, currency, found.rows, now)
+    return terms, found, currency
+
+
+def _price(
+    organisation: Organisation, currency: str, drafts: Sequence[Draft], now: dt.datetime
+) -> None:
+    """Freeze the price of each row that is not refused yet; no rate means refused, never free."""
     tariff = pricing.tariff(organisation, currency, now)
     for draft in drafts:
         if draft.error:
@@ -105,49 +191,110 @@ def _price(organisation: Organisation, drafts: Sequence[Draft], now: dt.datetime
             draft.price_micros = price
 
 
-def _fund(purse: Wallet, drafts: Sequence[Draft]) -> int:
-    """Apply the funds rule to the drafts; returns what must be held, in micros."""
+def _fund(purse: Wallet, drafts: Sequence[Draft], request: BulkRequest, terms: Terms) -> int:
+    """Apply the funds rule to the drafts; returns what must be held, in micros.
+
+    Raises PaymentRequired.
+    """
     costs = [None if draft.error else draft.cost_micros for draft in drafts]
     plan = wallet.plan(costs, wallet.spendable(purse))
-    if plan.stopped_at is None:
-        return plan.total_micros
-    short = drafts[plan.stopped_at]
-    required = money.sentence(short.cost_micros, purse.currency)
-    available = money.sentence(plan.available_micros or 0, purse.currency)
-    short.refuse(
-        INSUFFICIENT_BALANCE, f"Insufficient balance. Required {required}, available {available}."
-    )
-    for draft in drafts[plan.stopped_at + 1 :]:
-        draft.refuse("skipped", SKIPPED_DETAIL, states.SKIPPED)
+    if plan.stopped_at is not None:
+        _stop(drafts, plan, purse.currency, request)
+    if terms.max_cost_micros is not None and plan.total_micros > terms.max_cost_micros:
+        cost = money.sentence(plan.total_micros, purse.currency)
+        allowed = money.sentence(terms.max_cost_micros, purse.currency)
+        raise PaymentRequired(
+            f"This would cost {cost}, more than max_cost {allowed}.", code="max_cost_exceeded"
+        )
     return plan.total_micros
 
 
+def _stop(drafts: Sequence[Draft], plan: wallet.Plan, currency: str, request: BulkRequest) -> None:
+    """The money ends at one row: it says so, and every later one is skipped."""
+    at = plan.stopped_at or 0
+    required = money.sentence(drafts[at].cost_micros, currency)
+    available = money.sentence(plan.available_micros or 0, currency)
+    detail = f"Insufficient balance. Required {required}, available {available}."
+    if request.on_insufficient_funds == REJECT:
+        raise PaymentRequired(detail, code=INSUFFICIENT_BALANCE)
+    drafts[at].refuse(INSUFFICIENT_BALANCE, detail)
+    for draft in drafts[at + 1 :]:
+        draft.refuse("skipped", SKIPPED_DETAIL, states.SKIPPED)
+
+
+# Rows
+
+
 def _campaign(
-    organisation: Organisation, currency: str, accepted: validation.Accepted, message: str,
-    kind: str, now: dt.datetime,
-) -> Campaign:  # fmt: skip
-    counts = Counter(draft.status for draft in accepted.drafts)
-    total, queued = len(accepted.drafts), counts[states.QUEUED]
-    return Campaign.objects.create(
-        id=ids.new(), organisation=organisation, kind=kind, message=message,
-        sender=accepted.sender, currency=currency, created_at=now,
-        expires_at=now + dt.timedelta(seconds=conf.settings.EXPIRY_S),
-        recipients_count=total, duplicates_count=accepted.duplicates, queued_count=queued,
-        failed_count=counts[states.FAILED], skipped_count=counts[states.SKIPPED],
-        done_count=total - queued, status=states.QUEUED if queued else states.COMPLETED,
+    organisation: Organisation,
+    currency: str,
+    request: BulkRequest,
+    terms: Terms,
+    found: audience.Drafts,
+    kind: str,
+    now: dt.datetime,
+) -> Campaign:
+    counts = Counter(draft.status for draft in found.rows)
+    total, queued = len(found.rows), counts[states.QUEUED]
+    later = terms.due_at > now
+    campaign = Campaign(
+        id=ids.new(),
+        organisation=organisation,
+        kind=kind,
+        message=str(request.message) if request.messages is None else "",
+        sender=terms.sender,
+        currency=currency,
+        priority=request.priority,
+        reference=request.reference,
+        tags=list(request.tags),
+        metadata=dict(request.metadata),
+        scheduled_at=terms.due_at if later else None,
+        created_at=now,
+        expires_at=terms.expires_at,
+        recipients_count=total,
+        duplicates_count=found.duplicates,
+        queued_count=queued,
+        failed_count=counts[states.FAILED],
+        skipped_count=counts[states.SKIPPED],
+        done_count=total - queued,
+        status=_first_status(queued, later),
         finished_at=None if queued else now,
-    )  # fmt: skip
+    )
+    _insert(campaign)
+    return campaign
 
 
-def _store(campaign: Campaign, purse: Wallet, drafts: Sequence[Draft], total: int) -> Hold | None:
-    hold = wallet.reserve(purse, campaign, total) if campaign.queued_count else None
-    outbox.enqueue(campaign, hold, drafts, campaign.created_at)
-    for carrier in sorted({d.carrier for d in drafts if d.status == states.QUEUED}):
-        queues.wake(queues.DISPATCH, carrier)
-    return hold
+def _first_status(queued: int, later: bool) -> str:
+    if not queued:
+        return states.COMPLETED
+    return states.SCHEDULED if later else states.QUEUED
 
 
-def _check(campaign: Campaign, hold: Hold | None, total: int) -> None:
-    """Free messages (a rate of zero) hold nothing, and such a hold is closed from the start."""
-    if hold is not None and total == 0:
+def _insert(campaign: Campaign) -> None:
+    """Two requests with one reference may meet here: the second one is told so."""
+    if not campaign.reference:
+        campaign.save(force_insert=True)
+        return
+    try:
+        with transaction.atomic():
+            campaign.save(force_insert=True)
+    except IntegrityError as error:
+        raise InvalidRequest([validation.REFERENCE_TAKEN]) from error
+
+
+def _store(
+    campaign: Campaign, purse: Wallet, drafts: Sequence[Draft], total: int, terms: Terms
+) -> None:
+    hold: Hold | None = None
+    if campaign.queued_count:
+        hold = wallet.reserve(purse, campaign, total)
         wallet.close_empty(hold)
+    outbox.enqueue(campaign, hold, drafts, terms.due_at)
+    if campaign.status == states.QUEUED:
+        for carrier in sorted({d.carrier for d in drafts if d.status == states.QUEUED}):
+            queues.wake(queues.DISPATCH, carrier)
+
+
+def _replay(campaign: Campaign) -> BulkResult:
+    """The first answer again, from the intake columns, which never change."""
+    return BulkResult(campaign, outbox.drafts_of(campaign), replayed=True)

@@ -1,87 +1,127 @@
-"""What is right and what is wrong with a request, before any money is looked at.
+"""What is right and what is wrong with a request as a whole, before any money is looked at.
 
-Faults of the request as a whole raise InvalidRequest with all of them; a bad recipient is a refused
-draft and stops nobody else.
+Every fault is found in one go and raised together as InvalidRequest. Single recipients are looked
+at in ``recipients``: a bad one stops nobody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from uuid import UUID
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
 
 from django.db.models.functions import Upper
 
-from bulksms import conf, ids
+from bulksms import conf, money
 from bulksms.exceptions import FieldError, InvalidRequest
-from bulksms.models import Organisation, SenderId
-from bulksms.services import routing
-from bulksms.services.outbox import Draft
-from bulksms.sms import encoding, numbers, segments, written
+from bulksms.models import Campaign, Organisation, SenderId
+from bulksms.models.outbox import HIGH, NORMAL, PRIORITIES
+from bulksms.sms import encoding, segments
 
 INVALID_RECIPIENT = "invalid_recipient"
-DESTINATION_NOT_ALLOWED = "destination_not_allowed"
-NO_ROUTE = "no_route"
+PARTIAL, REJECT = "partial", "reject"
+
+MAX_TAGS, MAX_TAG_LENGTH = 20, 50
+MAX_METADATA_BYTES, MAX_METADATA_DEPTH = 4096, 5
+MAX_REFERENCE_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """A request without faults of its own; single drafts may still be refused."""
+class BulkRequest:
+    """A request as the caller made it; nothing is checked yet. Texts and numbers stay out of repr.
+
+    Either ``recipients`` (one ``message`` for all) or ``messages``: mappings with ``to`` and, each
+    optional, ``message`` and ``variables``.
+    """
+
+    recipients: Sequence[object] | None = field(default=None, repr=False)
+    message: object = field(default=None, repr=False)
+    messages: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
+    sender_id: object = None
+    scheduled_at: dt.datetime | None = None
+    expires_at: dt.datetime | None = None
+    priority: str = NORMAL
+    reference: str = ""
+    tags: Sequence[object] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    max_cost: Decimal | str | None = None
+    on_insufficient_funds: str = PARTIAL
+
+    @property
+    def size(self) -> int:
+        return len(self.recipients if self.recipients is not None else self.messages or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was found right: the sender as registered, when it is due and over, what it may cost."""
 
     sender: str
-    drafts: list[Draft]
-    duplicates: int
+    due_at: dt.datetime
+    expires_at: dt.datetime
+    max_cost_micros: int | None
 
 
-def check_bulk(
-    organisation: Organisation, recipients: Sequence[object], message: object, sender_id: object
-) -> Accepted:
-    """Validate a request with one text for all. Raises InvalidRequest with every fault found."""
-    errors = [*_recipient_errors(recipients), *message_errors(message)]
-    sender, sender_errors = _sender(organisation, sender_id)
-    errors += sender_errors
-    if errors or not isinstance(message, str):
+def check(organisation: Organisation, request: BulkRequest, now: dt.datetime) -> Terms:
+    """The terms of an acceptable request. Raises InvalidRequest with every fault found."""
+    errors = [*_audience_errors(request), *_text_errors(request), *_label_errors(request)]
+    sender, faults = find_sender(organisation, request.sender_id)
+    errors += faults
+    due_at, expires_at, faults = _times(request, now)
+    errors += faults
+    max_cost, faults = _max_cost(request)
+    errors += faults
+    errors += _priority_errors(request)
+    errors += _reference_errors(organisation, request)
+    if errors:
         raise InvalidRequest(errors)
-    _, units = segments.count(message)
-    drafts, duplicates = _drafts(organisation, recipients, units)
-    return Accepted(sender, drafts, duplicates)
+    return Terms(sender, due_at, expires_at, max_cost)
 
 
-# The request
+# Who and what
 
 
-def _recipient_errors(recipients: Sequence[object]) -> list[FieldError]:
+def _audience_errors(request: BulkRequest) -> list[FieldError]:
+    if (request.recipients is None) == (request.messages is None):
+        detail = "Give either recipients with one message, or messages with a text for each."
+        return [FieldError("recipients", "recipients_or_messages", detail)]
+    name = "messages" if request.recipients is None else "recipients"
     limit = conf.settings.MAX_RECIPIENTS
-    if not recipients:
-        detail = "Give at least one recipient."
-        return [FieldError("recipients", "recipients_empty", detail)]
-    if len(recipients) > limit:
-        detail = (
-            f"At most {limit} recipients in one request, got {len(recipients)}. Split the list."
-        )
-        return [FieldError("recipients", "too_many_recipients", detail)]
+    if not request.size:
+        return [FieldError(name, "recipients_empty", "Give at least one recipient.")]
+    if request.size > limit:
+        detail = f"At most {limit} recipients in one request, got {request.size}. Split the list."
+        return [FieldError(name, "too_many_recipients", detail)]
     return []
 
 
-def message_errors(message: object, field: str = "message") -> list[FieldError]:
+def _text_errors(request: BulkRequest) -> list[FieldError]:
+    if request.messages is not None and request.message is None:
+        return []
+    return message_errors(request.message)
+
+
+def message_errors(message: object, name: str = "message") -> list[FieldError]:
     """The faults of one text."""
     if message is None or (isinstance(message, str) and not message.strip()):
-        return [FieldError(field, "message_required", "Give the text of the message.")]
+        return [FieldError(name, "message_required", "Give the text of the message.")]
     if not isinstance(message, str):
-        return [FieldError(field, "invalid_type", "The message must be a string.")]
-    bad = encoding.unsendable_characters(message)
-    if bad:
+        return [FieldError(name, "invalid_type", "The message must be a string.")]
+    if encoding.unsendable_characters(message):
         detail = "The text has characters that no SMS can carry: NUL or half of a surrogate pair."
-        return [FieldError(field, "message_invalid_characters", detail)]
+        return [FieldError(name, "message_invalid_characters", detail)]
     limit, (_, units) = conf.settings.MAX_PARTS, segments.count(message)
     if units > limit:
         detail = f"The text takes {units} parts; at most {limit} are allowed. Shorten it."
-        return [FieldError(field, "message_too_long", detail)]
+        return [FieldError(name, "message_too_long", detail)]
     return []
 
 
-def _sender(organisation: Organisation, wanted: object) -> tuple[str, list[FieldError]]:
-    """The sender as registered. Matched without case; none given = the default one."""
+def find_sender(organisation: Organisation, wanted: object) -> tuple[str, list[FieldError]]:
+    """The sender as registered, matched without case; none given = the default one."""
     approved = SenderId.objects.filter(organisation=organisation, status=SenderId.STATUS.approved)
     if wanted is None:
         default = approved.filter(is_default=True).first()
@@ -99,43 +139,117 @@ def _sender(organisation: Organisation, wanted: object) -> tuple[str, list[Field
     return "", [FieldError("sender_id", "sender_not_allowed", detail)]
 
 
-# The recipients
+# When
 
 
-def _drafts(
-    organisation: Organisation, recipients: Sequence[object], units: int
-) -> tuple[list[Draft], int]:
-    """A draft per unique recipient, in input order, and how many duplicates were left out."""
-    seen: set[str] = set()
-    drafts: list[Draft] = []
-    fresh = ids.sequence(len(recipients))
-    regions = organisation.regions
-    for found in numbers.normalise_many(recipients, organisation.default_region):
-        key = found.e164 if isinstance(found, numbers.Number) else f"?{found.input.strip()}"
-        if key in seen:
-            continue
-        seen.add(key)
-        drafts.append(_draft(next(fresh), found, organisation, regions, units))
-    return drafts, len(recipients) - len(drafts)
+def _times(
+    request: BulkRequest, now: dt.datetime
+) -> tuple[dt.datetime, dt.datetime, list[FieldError]]:
+    """When it is due and when it expires: 48 hours after that unless the caller says otherwise."""
+    errors: list[FieldError] = []
+    due_at, expires_at = now, None
+    if request.scheduled_at is not None:
+        errors += _moment_errors("scheduled_at", request.scheduled_at, now)
+        due_at = due_at if errors else request.scheduled_at
+    if request.expires_at is not None:
+        faults = _moment_errors("expires_at", request.expires_at, due_at)
+        expires_at = None if faults else request.expires_at
+        errors += faults
+    default = due_at + dt.timedelta(seconds=conf.settings.EXPIRY_S)
+    return due_at, expires_at or default, errors
 
 
-def _draft(
-    id_: UUID, found: numbers.Number | numbers.Refusal, organisation: Organisation,
-    regions: frozenset[str], units: int,
-) -> Draft:  # fmt: skip
-    if isinstance(found, numbers.Refusal):
-        draft = Draft(id_, "", found.input, None, units)
-        draft.refuse(INVALID_RECIPIENT, found.detail)
-        return draft
-    same = found.input == found.e164
-    draft = Draft(id_, found.e164, "" if same else written.shown(found.input), None, units)
-    if found.region not in regions:
-        allowed = ", ".join(sorted(regions))
-        draft.refuse(
-            DESTINATION_NOT_ALLOWED, f"Messages to {found.region} are not allowed (only {allowed})."
-        )
-        return draft
-    draft.carrier = routing.route(found.e164, organisation)
-    if not draft.carrier:
-        draft.refuse(NO_ROUTE, "No carrier is configured for this number.")
-    return draft
+def _moment_errors(name: str, moment: dt.datetime, after: dt.datetime) -> list[FieldError]:
+    if moment.tzinfo is None:
+        detail = f"{name} needs a time zone, e.g. 2026-01-31T08:00:00+03:00."
+        return [FieldError(name, "time_zone_required", detail)]
+    if moment <= after:
+        return [FieldError(name, "in_the_past", f"{name} is not in the future.")]
+    days = conf.settings.MAX_SCHEDULE_DAYS
+    if moment > after + dt.timedelta(days=days):
+        detail = f"{name} is more than {days} days ahead."
+        return [FieldError(name, "too_far_ahead", detail)]
+    return []
+
+
+# How much, how urgent
+
+
+def _max_cost(request: BulkRequest) -> tuple[int | None, list[FieldError]]:
+    errors = []
+    if request.on_insufficient_funds not in (PARTIAL, REJECT):
+        detail = f"on_insufficient_funds must be {PARTIAL} or {REJECT}."
+        errors.append(FieldError("on_insufficient_funds", "invalid_choice", detail))
+    if request.max_cost is None:
+        return None, errors
+    try:
+        micros = money.parse(request.max_cost)
+    except money.MoneyError as error:
+        return None, [*errors, FieldError("max_cost", "invalid_amount", str(error))]
+    if micros < 0:
+        errors.append(FieldError("max_cost", "invalid_amount", "max_cost cannot be negative."))
+    return micros, errors
+
+
+def _priority_errors(request: BulkRequest) -> list[FieldError]:
+    if request.priority not in PRIORITIES:
+        detail = f"priority must be {' or '.join(PRIORITIES)}."
+        return [FieldError("priority", "invalid_choice", detail)]
+    limit = conf.settings.HIGH_PRIORITY_MAX_RECIPIENTS
+    if request.priority == HIGH and request.size > limit:
+        detail = f"priority high is for at most {limit} recipients, got {request.size}."
+        return [FieldError("priority", "too_many_for_high_priority", detail)]
+    return []
+
+
+# Labels
+
+
+def _label_errors(request: BulkRequest) -> list[FieldError]:
+    errors = []
+    if len(request.tags) > MAX_TAGS:
+        errors.append(FieldError("tags", "too_many_tags", f"At most {MAX_TAGS} tags."))
+    if any(not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG_LENGTH for tag in request.tags):
+        detail = f"A tag is text of 1 to {MAX_TAG_LENGTH} characters."
+        errors.append(FieldError("tags", "invalid_tag", detail))
+    return errors + _metadata_errors(request.metadata)
+
+
+def _metadata_errors(metadata: Mapping[str, Any]) -> list[FieldError]:
+    if _depth(metadata) > MAX_METADATA_DEPTH:
+        detail = f"metadata may be nested {MAX_METADATA_DEPTH} deep at the most."
+        return [FieldError("metadata", "metadata_too_deep", detail)]
+    try:
+        size = len(json.dumps(metadata, allow_nan=False).encode())
+    except (TypeError, ValueError):
+        detail = "metadata must be plain JSON: text, numbers, lists, objects."
+        return [FieldError("metadata", "invalid_metadata", detail)]
+    if size > MAX_METADATA_BYTES:
+        detail = f"metadata has {size} bytes as JSON; at most {MAX_METADATA_BYTES} are allowed."
+        return [FieldError("metadata", "metadata_too_large", detail)]
+    return []
+
+
+def _depth(value: object, level: int = 1) -> int:
+    """How deep ``value`` is nested; stops looking just beyond what is allowed."""
+    if level > MAX_METADATA_DEPTH or not isinstance(value, list | tuple | Mapping):
+        return level if isinstance(value, list | tuple | Mapping) else level - 1
+    inner = value.values() if isinstance(value, Mapping) else value
+    return max([level, *(_depth(each, level + 1) for each in inner)])
+
+
+def _reference_errors(organisation: Organisation, request: BulkRequest) -> list[FieldError]:
+    if len(request.reference) > MAX_REFERENCE_LENGTH:
+        detail = f"A reference has at most {MAX_REFERENCE_LENGTH} characters."
+        return [FieldError("reference", "reference_too_long", detail)]
+    if not request.reference:
+        return []
+    taken = Campaign.objects.filter(organisation=organisation, reference=request.reference)
+    return [REFERENCE_TAKEN] if taken.exists() else []
+
+
+REFERENCE_TAKEN = FieldError(
+    "reference",
+    "reference_taken",
+    "This reference was used before. Give another one, or an idempotency key to repeat a request.",
+)

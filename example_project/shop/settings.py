@@ -79,5 +79,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "loggers": {"bulksms": {"handlers": ["console"], "level": "WARNING"}},
+    "loggers": {
+        "bulksms": {"handlers": ["console"], "level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+    },
 }

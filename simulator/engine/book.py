@@ -10,8 +10,10 @@ from simulator.engine import draws
 from simulator.engine.knobs import Match, Rule
 from simulator.engine.messages import Submission
 
-_NOT_KNOBS = frozenset({"name", "salt", "match"})
+_NOT_KNOBS = frozenset({"name", "salt", "match", "share_salt"})
 KNOB_FIELDS = tuple(f.name for f in fields(Rule) if f.name not in _NOT_KNOBS)
+
+_PERCENT = 100 / 2**64
 
 #: The arrivals that one message or one request has already been counted as, per rule.
 Counted = dict[str, bool]
@@ -44,9 +46,12 @@ class RuleBook:
 
     def matches(self, rule: Rule, message: Submission, key: bytes, counted: Counted) -> bool:
         """Say whether `rule` matches a message whose share draws hang on `key`."""
-        if not self._fits(rule.match, message):
+        match = rule.match
+        if not match.is_plain and not self._fits(match, message):
             return False
-        return self._counts(rule, counted) and _drawn(rule, key)
+        if match.nth is not None and not self._counts(rule, counted):
+            return False
+        return match.share is None or draw_share(rule, key) < match.share
 
     def request_matches(
         self, rule: Rule, messages: Sequence[Submission], key: bytes, counted: Counted
@@ -54,7 +59,9 @@ class RuleBook:
         """Say whether `rule` matches a request: any of its messages will do."""
         if not any(self._fits(rule.match, message) for message in messages):
             return False
-        return self._counts(rule, counted) and _drawn(rule, key)
+        if not self._counts(rule, counted):
+            return False
+        return rule.match.share is None or draw_share(rule, key) < rule.match.share
 
     def _fits(self, match: Match, message: Submission) -> bool:
         """Check the conditions that look at the message alone."""
@@ -85,12 +92,7 @@ class RuleBook:
 
 def draw_share(rule: Rule, key: bytes) -> float:
     """Return the draw, in percent [0, 100), that decides a rule with a share."""
-    return draws.unit(key, f"share:{rule.salt}") * 100
-
-
-def _drawn(rule: Rule, key: bytes) -> bool:
-    share = rule.match.share
-    return share is None or draw_share(rule, key) < share
+    return draws.bits(key + rule.share_salt) * _PERCENT
 
 
 def explain(rule: Rule, key: bytes) -> str:

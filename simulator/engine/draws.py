@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from struct import Struct
 from typing import TypeVar
 
 T = TypeVar("T")
 
 _TWO_64 = 2.0**64
+_EIGHT = Struct("<8Q")
 
 
 def content_digest(seed: int, account: str, to: str, sender: str, text: str) -> bytes:
@@ -36,6 +38,16 @@ def number(key: bytes, purpose: str) -> int:
     """Return 64 drawn bits for `purpose`; equal key and purpose, equal bits."""
     encoded = purpose.encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(key + encoded, digest_size=8).digest(), "little")
+
+
+def pool(key: bytes) -> tuple[int, ...]:
+    """Return eight times 64 drawn bits in one hash, for what every message needs."""
+    return _EIGHT.unpack(blake2b(key, digest_size=64).digest())
+
+
+def bits(salted: bytes) -> int:
+    """Return 64 drawn bits for a key that already ends in its purpose."""
+    return int.from_bytes(blake2b(salted, digest_size=8).digest(), "little")
 
 
 def unit(key: bytes, purpose: str) -> float:

@@ -205,12 +205,11 @@ class Engine:
             record, planned = self.fate.decide(message, self.fate.content(message), now, shape)
             decision.records.append(record)
             decision.rows.append(record.row())
-            if planned is not None:
-                self._book(record, planned, early)
+            if planned:
+                self._plan(record, planned, early)
         return early
 
-    def _book(self, record: Record, planned: list[Pending], early: list[Pending]) -> None:
-        self.oracle.add(record)
+    def _plan(self, record: Record, planned: list[Pending], early: list[Pending]) -> None:
         self.oracle.report_planned(len(record.reports))
         for pending in planned:
             if pending.spec.before_answer and pending.copy == 1:

@@ -59,7 +59,7 @@ class Fate:
     def decide(
         self, message: Submission, content: bytes, now: int, shape: Shape
     ) -> tuple[Record, list[Pending] | None]:
-        """Decide one message of a request that was read. The record is not yet in the books.
+        """Decide one message of a request that was read, and take it into the books.
 
         None instead of planned callbacks: de-duplicated, the record is an earlier acceptance.
         """
@@ -67,79 +67,88 @@ class Fate:
         known = self._deduplicated(message, content, counted)
         if known is not None:
             return known, None
+        record = blank_record(message, content, now, shape)
         hit = self._shared.refuse_message(message, now) or self._shared.out_of_credit(message)
         if hit is not None:
-            return _refused_by_state(blank_record(message, content, now, shape), hit), []
-        record = blank_record(message, content, now, shape)
-        record.occurrence, record.try_number = self._oracle.identify(message.client_ref, content)
-        return record, self._settle(record, message, counted)
+            self._oracle.add(_refused_by_state(record, hit))
+            return record, []
+        identity = self._oracle.identify(message.client_ref, content)
+        record.occurrence, record.try_number = identity.occurrence, identity.try_number
+        planned = self._settle(record, message, counted)
+        self._oracle.add(record, identity)
+        return record, planned
 
     def _settle(self, record: Record, message: Submission, counted: Counted) -> list[Pending]:
         """Fill in the outcome, the id, the price; plan what follows."""
-        base = try_key(record)
-        rule, outcome = self._outcome(record, message, counted)
+        key = share_key(record)
+        base = key + record.try_number.to_bytes(4, "little")
+        pool = draws.pool(base)
+        rule, outcome = self._outcome(record, message, key, counted)
         hits = [("outcome", rule)] if rule is not None else []
-        bits = draws.number(base, "id") >> 1
-        id_rule = self.rule_of("id_form", record, message, counted, hits)
-        forms = (id_rule.id_form if id_rule else None) or _HEX
-        record.report_as = write_id(bits, forms.report)
+        forms = _HEX
+        if (id_rule := self.rule_of("id_form", message, key, counted, hits)) is not None:
+            forms = id_rule.id_form or _HEX
+        record.report_as = write_id(pool[0] >> 1, forms.report)
         if outcome.refuse is not None:
             record.code, record.detail = outcome.refuse.code, outcome.refuse.detail
         else:
-            self._accept(record, message, write_id(bits, forms.answer))
-            price_rule = self.rule_of("price", record, message, counted, hits)
-            price = price_rule.price if price_rule else None
-            record.price = write_price(price or self._settings.price, record.parts)
+            record.status = words.ACCEPTED
+            record.id = write_id(pool[0] >> 1, forms.answer)
+            record.price = self._price(record, message, key, counted, hits)
+            self._shared.charge(message)
         record.hits = tuple(hits)
-        return self._plan(record, message, outcome, counted, base)
+        record.reports = self._planner.reports(record, outcome, base, pool)
+        return self._with_reply(record, message, key, counted, base)
 
-    def _accept(self, record: Record, message: Submission, carrier_id: str) -> None:
-        record.status = words.ACCEPTED
-        record.id = carrier_id
-        self._shared.charge(message)
-
-    def _plan(
+    def _price(
         self,
         record: Record,
         message: Submission,
-        outcome: Outcome,
+        key: bytes,
         counted: Counted,
-        base: bytes,
+        hits: list[tuple[str, Rule]],
+    ) -> str | float | None:
+        rule = self.rule_of("price", message, key, counted, hits)
+        price = rule.price if rule is not None else None
+        return write_price(price or self._settings.price, record.parts)
+
+    def _with_reply(
+        self, record: Record, message: Submission, key: bytes, counted: Counted, base: bytes
     ) -> list[Pending]:
-        record.reports = self._planner.reports(record, outcome, base)
+        """Return the planned reports, and the handset's reply where a rule wants one."""
         if record.status != words.ACCEPTED:
             return record.reports
-        rule = self.rule_of("reply", record, message, counted)
+        rule = self.rule_of("reply", message, key, counted)
         if rule is None or rule.reply is None:
             return record.reports
         record.hits = (*record.hits, ("reply", rule))
         return [*record.reports, self._planner.reply(record, rule.reply, base)]
 
     def _outcome(
-        self, record: Record, message: Submission, counted: Counted
+        self, record: Record, message: Submission, key: bytes, counted: Counted
     ) -> tuple[Rule | None, Outcome]:
         digits = message.to
         if not (_FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS and digits.isdigit()):
             return NOT_A_NUMBER, NOT_A_NUMBER.outcome or _DELIVERED
-        for rule in self._book.candidates("outcome", message.to):
+        for rule in self._book.candidates("outcome", digits):
             outcome = rule.outcome
             if outcome is None or _is_spent(outcome, record.try_number):
                 continue
-            if self._book.matches(rule, message, share_key(record), counted):
+            if self._book.matches(rule, message, key, counted):
                 return rule, outcome
         return None, _DELIVERED
 
     def rule_of(
         self,
         knob: str,
-        record: Record,
         message: Submission,
+        key: bytes,
         counted: Counted,
         hits: list[tuple[str, Rule]] | None = None,
     ) -> Rule | None:
-        """Return the rule that decides `knob` for this message, if any does; note it in `hits`."""
+        """Return the rule that decides `knob` for this message, if any; note it in `hits`."""
         for rule in self._book.candidates(knob, message.to):
-            if self._book.matches(rule, message, share_key(record), counted):
+            if self._book.matches(rule, message, key, counted):
                 if hits is not None:
                     hits.append((knob, rule))
                 return rule
@@ -149,8 +158,7 @@ class Fate:
         """Return the earlier acceptance of this reference where a rule de-duplicates."""
         if not message.client_ref or not self._book.uses("dedupe_by_ref"):
             return None
-        probe = blank_record(message, content, 0, "json")
-        rule = self.rule_of("dedupe_by_ref", probe, message, counted)
+        rule = self.rule_of("dedupe_by_ref", message, content, counted)
         if rule is None or not rule.dedupe_by_ref:
             return None
         earlier = self._oracle.records(client_ref=message.client_ref)
@@ -160,17 +168,17 @@ class Fate:
 def blank_record(message: Submission, content: bytes, now: int, shape: Shape) -> Record:
     """Return a record of `message`, not decided yet."""
     return Record(
-        client_ref=message.client_ref,
-        to=message.to,
-        sender=message.sender,
-        text=message.text,
-        validity_s=message.validity_s,
-        shape=shape,
-        at=now,
-        key=content,
-        occurrence=0,
-        try_number=0,
-        parts=count_parts(message.text),
+        message.client_ref,
+        message.to,
+        message.sender,
+        message.text,
+        message.validity_s,
+        shape,
+        now,
+        content,
+        0,
+        0,
+        count_parts(message.text),
     )
 
 
@@ -183,11 +191,6 @@ def _refused_by_state(record: Record, hit: Hit) -> Record:
 def share_key(record: Record) -> bytes:
     """Return what the share of a rule is drawn from: the message, not the try."""
     return record.key + record.occurrence.to_bytes(4, "little")
-
-
-def try_key(record: Record) -> bytes:
-    """Return what ids and times are drawn from: this try of the message."""
-    return share_key(record) + record.try_number.to_bytes(4, "little")
 
 
 def _is_spent(outcome: Outcome, try_number: int) -> bool:

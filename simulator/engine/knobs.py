@@ -276,6 +276,14 @@ class Match:
     shorter_than: int | None = None
     share: float | None = None
     nth: Nth | None = None
+    #: No condition looks at the message itself.
+    is_plain: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        looks = self.prefixes, self.numbers, self.senders, self.content
+        sizes = self.longer_than, self.shorter_than
+        plain = not any(looks) and sizes == (None, None)
+        object.__setattr__(self, "is_plain", plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +311,11 @@ class Rule:
     throttle: Throttle | None = None
     queue: Queue | None = None
     credit: Credit | None = None
+    share_salt: bytes = field(init=False, repr=False, default=b"")
+
+    def __post_init__(self) -> None:
+        salt = f"share:{self.salt}".encode("utf-8", "surrogatepass")
+        object.__setattr__(self, "share_salt", salt)
 
 
 @dataclass(frozen=True, slots=True)

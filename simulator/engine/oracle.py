@@ -26,10 +26,17 @@ _MASK_32 = 0xFFFFFFFF
 
 
 class Identity(NamedTuple):
-    """Which of several equal messages this is, and which try of it. Both count from 0."""
+    """Which of several equal messages this is, and which try of it. Both count from 0.
+
+    `reference` is 0 where it tells nothing (none given, or one used with another content before).
+    The rest is what `Oracle.add` writes back: digests and their values.
+    """
 
     occurrence: int
     try_number: int
+    reference: int
+    reference_value: int
+    is_new: bool
 
 
 class Oracle:
@@ -52,62 +59,70 @@ class Oracle:
         return min(self._references.room(), self._contents.room())
 
     def identify(self, client_ref: str, content: bytes) -> Identity:
-        """Count one more try of a message and return which one it is.
+        """Say which message and which try of it comes next; `add` then counts it.
 
         An empty reference, or one that came with another content before, cannot tell a retry:
-        every such message is a new occurrence. Raises TableFull.
+        every such message is a new occurrence.
         """
         digest = _head(content)
-        if not client_ref:
-            return Identity(self._next_occurrence(digest), 0)
-        reference = draws.reference_digest(client_ref)
-        check = digest & _MOST_CHECK
-        value = self._references.get(reference)
-        if not value:
-            occurrence = self._next_occurrence(digest)
-            known = check << _CHECK_SHIFT | occurrence << _OCCURRENCE_SHIFT | 1 << _TRIES_SHIFT
-            self._references.put(reference, known)
-            return Identity(occurrence, 0)
-        if value >> _CHECK_SHIFT != check:
-            return Identity(self._next_occurrence(digest), 0)
-        tries = value >> _TRIES_SHIFT & _MOST_TRIES
-        if tries < _MOST_TRIES:
-            self._references.put(reference, value + (1 << _TRIES_SHIFT))
-        return Identity(value >> _OCCURRENCE_SHIFT & _MOST_OCCURRENCES, tries)
+        reference = draws.reference_digest(client_ref) if client_ref else 0
+        value = self._references.get(reference) if reference else 0
+        if value and value >> _CHECK_SHIFT == digest & _MOST_CHECK:
+            occurrence = value >> _OCCURRENCE_SHIFT & _MOST_OCCURRENCES
+            tries = value >> _TRIES_SHIFT & _MOST_TRIES
+            return Identity(occurrence, tries, reference, value, False)
+        occurrence = (self._contents.get(digest) >> 32) & _MOST_OCCURRENCES
+        return Identity(occurrence, 0, reference, value, True)
 
-    def _next_occurrence(self, digest: int) -> int:
-        value = self._contents.get(digest)
-        self._contents.put(digest, value + (1 << 32))
-        return (value >> 32) & _MOST_OCCURRENCES
+    def add(self, record: Record, identity: Identity | None = None) -> None:
+        """Take one decision into the books. Raises TableFull.
 
-    def add(self, record: Record) -> None:
-        """Take one decision into the books."""
-        accepted = record.status == "accepted"
-        self.totals["accepted" if accepted else "refused"] += 1
+        Without an identity the message was refused before it was told from others.
+        """
+        totals, accepted = self.totals, record.status == "accepted"
         if accepted:
-            self.totals["accepted_parts"] += record.parts
-            self._count_accept(record)
+            totals["accepted"] += 1
+            totals["accepted_parts"] += record.parts
         else:
+            totals["refused"] += 1
             self.refused_by_code[record.code] += 1
+        if identity is not None:
+            self._count_content(_head(record.key), identity, accepted)
+            if identity.reference:
+                self._count_reference(_head(record.key), identity, accepted)
         self._ring.append(record)
-        self._by_ref.setdefault(record.client_ref, []).append(record)
-        self._by_to.setdefault(record.to, []).append(record)
+        self._index(self._by_ref, record.client_ref, record)
+        self._index(self._by_to, record.to, record)
         if len(self._ring) > self.keep:
             self._forget(self._ring.popleft())
 
-    def _count_accept(self, record: Record) -> None:
-        if record.client_ref:
-            reference = draws.reference_digest(record.client_ref)
-            value = self._references.get(reference)
-            if value & _MOST_ACCEPTS:
-                self.totals["duplicates_by_reference"] += 1
-            if value & _MOST_ACCEPTS < _MOST_ACCEPTS:
-                self._references.put(reference, value + 1)
-        digest = _head(record.key)
+    def _count_content(self, digest: int, identity: Identity, accepted: bool) -> None:
         value = self._contents.get(digest)
-        if value & _MASK_32:
+        if accepted and value & _MASK_32:
             self.totals["duplicates_by_content"] += 1
-        self._contents.put(digest, value + 1)
+        self._contents.put(digest, value + (identity.is_new << 32) + accepted)
+
+    def _count_reference(self, digest: int, identity: Identity, accepted: bool) -> None:
+        value = identity.reference_value
+        if not value:
+            head = (digest & _MOST_CHECK) << _CHECK_SHIFT
+            value = head | identity.occurrence << _OCCURRENCE_SHIFT
+        if accepted and value & _MOST_ACCEPTS:
+            self.totals["duplicates_by_reference"] += 1
+        if identity.try_number < _MOST_TRIES and (
+            identity.reference_value == 0 or not identity.is_new
+        ):
+            value += 1 << _TRIES_SHIFT
+        if accepted and value & _MOST_ACCEPTS < _MOST_ACCEPTS:
+            value += 1
+        self._references.put(identity.reference, value)
+
+    def _index(self, index: dict[str, list[Record]], key: str, record: Record) -> None:
+        known = index.get(key)
+        if known is None:
+            index[key] = [record]
+        else:
+            known.append(record)
 
     def _forget(self, record: Record) -> None:
         self.totals["forgotten_records"] += 1

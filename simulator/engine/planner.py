@@ -8,6 +8,7 @@ from simulator.engine.messages import Pending, Record
 
 SECOND_US = 1_000_000
 DEFAULT_VALIDITY_S = 48 * 3600
+_POOLED = 3
 
 
 class Planner:
@@ -21,18 +22,28 @@ class Planner:
         self.delay = delay
         self.grain_us = grain_us
 
-    def reports(self, record: Record, outcome: Outcome, base: bytes) -> list[Pending]:
-        """Plan the reports of `record`, decided at `record.at`; draws hang on `base`."""
+    def reports(
+        self, record: Record, outcome: Outcome, base: bytes, pool: tuple[int, ...]
+    ) -> list[Pending]:
+        """Plan the reports of `record`, decided at `record.at`.
+
+        The first three draw from `pool`, any further one from `base`.
+        """
         specs = outcome.reports
         if outcome.parts is not None:
             specs = _spread(outcome.parts, record.parts)
         pending: list[Pending] = []
         for index, spec in enumerate(specs):
-            due = self._due(record, spec, base, index)
-            report_id = f"{draws.number(base, f'report:{index}'):016x}"
+            if index < _POOLED:
+                named, drawn = pool[1 + 2 * index], pool[2 + 2 * index]
+            else:
+                named = draws.number(base, f"report:{index}")
+                drawn = draws.number(base, f"delay:{index}")
+            report_id, due = f"{named:016x}", self._due(record, spec, drawn)
+            pending.append(Pending(report_id, record, spec, due))
             pending += [
                 Pending(report_id, record, spec, due + spec.gap_us * copy, copy + 1)
-                for copy in range(spec.copies)
+                for copy in range(1, spec.copies)
             ]
         return pending
 
@@ -48,14 +59,14 @@ class Planner:
             inbound_sender=reply.sender,
         )
 
-    def _due(self, record: Record, spec: ReportSpec, base: bytes, index: int) -> int:
+    def _due(self, record: Record, spec: ReportSpec, drawn: int) -> int:
         if spec.before_answer:
             return record.at
         if spec.at_validity_end:
             validity_s = DEFAULT_VALIDITY_S if record.validity_s is None else record.validity_s
             return self._round(record.at + validity_s * SECOND_US)
-        span = self.delay if spec.delay is None else spec.delay
-        return self._round(record.at + draws.between(base, f"delay:{index}", *span))
+        low, high = self.delay if spec.delay is None else spec.delay
+        return self._round(record.at + low + drawn % (high - low + 1))
 
     def _round(self, at: int) -> int:
         grain = self.grain_us

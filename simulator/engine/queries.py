@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulator.engine import words
-from simulator.engine.fate import Fate
+from simulator.engine.fate import Fate, share_key
 from simulator.engine.knobs import Query
 from simulator.engine.messages import QueryDecision, QueryRow, Record, Refusal, Submission
 from simulator.engine.oracle import Oracle
@@ -42,7 +42,7 @@ def _forgotten(oracle: Oracle, client_ref: str) -> list[QueryRow]:
 
 def _knob(fate: Fate, record: Record) -> Query | None:
     message = Submission(record.client_ref, record.to, record.sender, record.text)
-    rule = fate.rule_of("query", record, message, {})
+    rule = fate.rule_of("query", message, share_key(record), {})
     return None if rule is None else rule.query
 
 

@@ -83,7 +83,7 @@ def _check_names(rules: tuple[Rule, ...], place: str, problems: Problems) -> Non
     first: dict[str, int] = {}
     for index, rule in enumerate(rules):
         if first.setdefault(rule.name, index) != index:
-            message = f"the name {rule.name!r} is taken by {place}[{first[rule.name]}]"
+            message = f"the name {rule.name!r} is taken by rule {first[rule.name]} (from 0)"
             problems.append(Problem(f"{place}[{index}].name", message))
 
 

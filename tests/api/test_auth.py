@@ -73,9 +73,8 @@ def test_every_refusal_is_the_same(host, organisation, name) -> None:
     }
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"] == 'Bearer realm="bulksms"'
-    assert [sql["sql"].split(" WHERE ")[0] for sql in captured] == [
-        sql["sql"].split(" WHERE ")[0] for sql in captured[:1]
-    ]
+    (query,) = captured
+    assert "bulksms_apikey" in query["sql"]
 
 
 def test_the_scheme_is_read_without_case(organisation) -> None:

@@ -11,6 +11,7 @@ from django.test import Client
 from standardwebhooks import Webhook
 
 from bulksms import clock
+from bulksms.api.callbacks import is_open
 from bulksms.models import Message, Report
 from bulksms.services import reports
 from tests.api.helpers import assert_problem
@@ -107,6 +108,10 @@ def test_whoever_has_not_the_token_finds_nothing(host, path) -> None:
 
     assert assert_problem(answer, 404, "not_found")["detail"] == "There is nothing at this address."
     assert Report.objects.count() == 0
+
+
+def test_no_token_opens_nothing() -> None:
+    assert not any(is_open(carrier, "") for carrier in ("closed", "silent", "nobody", ""))
 
 
 def test_a_token_may_have_any_letters(host) -> None:

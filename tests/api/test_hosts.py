@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient
 from django.urls import include, path, resolve, reverse
 
 from tests.api.helpers import Api, assert_problem
+from tests.factories import make_key, make_organisation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +45,18 @@ def test_no_view_is_in_a_transaction_of_the_hosts() -> None:
         view = resolve(address).func
         assert "default" in view._non_atomic_requests
         assert view.csrf_exempt
+
+
+@pytest.mark.django_db(transaction=True)
+def test_under_asgi() -> None:
+    headers = {"authorization": f"Bearer {make_key(make_organisation())}"}
+    order = {"recipients": ["254712345678"], "message": "Hi"}
+
+    answer = async_to_sync(AsyncClient().post)(
+        "/v1/sms/send-bulk/", order, "application/json", headers=headers
+    )
+
+    assert (answer.status_code, answer.json()["queued"]) == (201, 1)
 
 
 @pytest.mark.slow

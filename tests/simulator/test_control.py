@@ -31,7 +31,7 @@ def ask(simulator: SimulatorThread, path: str, **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "says"),
     [
-        ("GET", "oracle/messages?ref=a", None, 422, "did you mean 'client_ref'?"),
+        ("GET", "oracle/messages?client=a", None, 422, "did you mean 'client_ref'?"),
         ("GET", "oracle/messages?client_ref=a&client_ref=b", None, 422, "given twice"),
         ("GET", "oracle/messages?to=abc", None, 422, "expected a number"),
         ("GET", "oracle/messages?wait=soon", None, 422, "query.wait"),

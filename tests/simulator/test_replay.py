@@ -11,12 +11,13 @@ import pytest
 from simulator import magic
 from simulator.accounts import Account, House
 from simulator.cli import main
+from simulator.clocks import VirtualClock
 from simulator.echo import EchoEngine
 from simulator.journal import JournalOverflow
 from simulator.replay import BadJournal, read_journal, read_lines, replay
 from simulator.schema import parse_rules
 from simulator.testing import InProcessTransport, SimulatorThread, serve_in_thread
-from tests.simulator.helpers import HEADERS, Receiver, body_of, call, message, send
+from tests.simulator.helpers import HEADERS, body_of, call, message, send
 
 URL = "http://carrier.test/v1/messages"
 RULES: list[object] = [
@@ -173,14 +174,19 @@ def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_a_served_journal_reports_again_and_loses_the_same_answers() -> None:
     lines = list(busy().account.journal.lines())
-    with Receiver() as receiver, serve_in_thread():
-        transport = InProcessTransport(Account(engine=EchoEngine(*read_lines(lines))))
-        first = [post(transport, *(message(i) for i in range(6))) for _ in range(3)]
-        transport.advance(3600, lambda _h, body: receiver.posts.append(({}, body)) or 200)
+    account = Account(engine=EchoEngine(*read_lines(lines)), clock=VirtualClock())
+    transport, reports = InProcessTransport(account), list[Any]()
+
+    def deliver(_headers: dict[str, str], body: bytes) -> int:
+        reports.append(json.loads(body))
+        return 200
+
+    first = [post(transport, *(message(i) for i in range(6))) for _ in range(3)]
+    transport.advance(3600, deliver)
 
     assert first == [post_of(lines, number) for number in range(3)]
-    assert {report["client_ref"] for report in receiver.bodies()} <= {f"ref-{i}" for i in range(6)}
-    assert receiver.posts
+    assert {report["client_ref"] for report in reports} <= {f"ref-{i}" for i in range(6)}
+    assert {report["status"] for report in reports} == {"enroute", "delivered"}
 
 
 def post_of(lines: list[str], number: int) -> Any:

@@ -107,7 +107,7 @@ def test_documents_of_the_wrong_shape_are_mistakes_too() -> None:
 def test_a_name_may_be_used_once() -> None:
     twice = [{"name": "a", "report": "expired"}, {"name": "a", "report": "delivered"}]
 
-    assert problems(twice) == [("rules[1].name", "the name 'a' is taken by rules[0]")]
+    assert problems(twice) == [("rules[1].name", "the name 'a' is taken by rule 0 (from 0)")]
 
 
 def test_toml_and_json_read_alike(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_every_region_is_read_alike() -> None:
     quick = 0
     for region in ALL_REGIONS:
         seeds, pattern = _examples(region), mobile_pattern(region)
-        texts = seeds + [spoiled(random_, seeds) for _ in range(20)]
+        texts = seeds + [spoiled(random_, seeds) for _ in range(10)]
         assert normalise_many(texts, region) == [
             normalise_by_library(text, region) for text in texts
         ], region
@@ -155,7 +155,7 @@ def test_an_involved_plan_has_no_pattern(region: str, why: str) -> None:
 def test_a_national_prefix_that_the_library_does_not_strip_is_not_one() -> None:
     metadata = copy.copy(PhoneMetadata.metadata_for_region("KE"))
     assert metadata is not None
-    metadata.national_prefix = "9"
+    object.__setattr__(metadata, "national_prefix", "9")  # metadata does not let itself be changed
     assert plan_of(metadata) is None
 
 
@@ -192,7 +192,7 @@ def test_ten_thousand_numbers_take_less_than_15_percent_of_the_librarys_time() -
     """
     batch = kenyan_batch(10_000, seed=1)
     assert 9_700 < _ours(batch) < 9_900  # and the patterns are compiled, once for a process
-    pairs = [(_seconds(_phonenumbers_alone, batch), _seconds(_ours, batch)) for _ in range(5)]
+    pairs = [(_seconds(_phonenumbers_alone, batch), _seconds(_ours, batch)) for _ in range(4)]
     alone, ours = (min(times) for times in zip(*pairs, strict=True))
     print(f"phonenumbers {alone * 1000:.0f} ms, ours {ours * 1000:.0f} ms: {ours / alone:.1%}")
     assert ours < 0.15 * alone

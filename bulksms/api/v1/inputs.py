@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from bulksms import states
+from bulksms import clock, states
 from bulksms.api.v1 import cursors
 from bulksms.exceptions import FieldError, InvalidRequest, NotFound
 from bulksms.models import Organisation
@@ -82,8 +82,9 @@ def _seen_by_the_service(
 ) -> list[FieldError]:  # fmt: skip
     """The service's own findings about fields that are not named as faulty yet."""
     known = {fault.field for fault in named}
+    request = validation.BulkRequest(recipients=recipients, message=message, sender_id=sender_id)
     try:
-        validation.check_bulk(organisation, recipients, message, sender_id)
+        validation.check(organisation, request, clock.now())
     except InvalidRequest as found:
         return [fault for fault in found.errors if fault.field not in known]
     return []

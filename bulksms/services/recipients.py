@@ -1,0 +1,141 @@
+"""From what the caller wrote to drafts: one per recipient, in input order, each with its text.
+
+A bad recipient is a refused draft and stops nobody else. Nothing here knows of money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from bulksms import ids, states
+from bulksms.models import Organisation
+from bulksms.services import routing, validation
+from bulksms.services.outbox import Draft
+from bulksms.sms import numbers, segments, templates, written
+
+DESTINATION_NOT_ALLOWED = "destination_not_allowed"
+NO_ROUTE = "no_route"
+
+Found = numbers.Number | numbers.Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """The drafts of the unique recipients, and how many duplicates were left out."""
+
+    rows: list[Draft]
+    duplicates: int
+
+
+def with_one_text(organisation: Organisation, recipients: Sequence[object], text: str) -> Drafts:
+    """One text for all: a number is a duplicate of itself; of equal inputs the first one stays."""
+    _, units = segments.count(text)
+    seen: set[str] = set()
+    rows: list[Draft] = []
+    make = _Maker(organisation, len(recipients))
+    for found in numbers.normalise_many(recipients, organisation.default_region):
+        key = _identity(found)
+        if key not in seen:
+            seen.add(key)
+            rows.append(make.draft(found, None, units))
+    return Drafts(rows, len(recipients) - len(rows))
+
+
+def with_own_texts(
+    organisation: Organisation, messages: Sequence[Mapping[str, Any]], common: str | None
+) -> Drafts:
+    """A text for each (its own, or ``common`` filled with its variables).
+
+    The same number is a duplicate only with the same rendered text.
+    """
+    found_numbers = numbers.normalise_many(
+        [item.get("to") for item in messages], organisation.default_region
+    )
+    texts = _Texts(common)
+    seen: set[tuple[str, str | None]] = set()
+    rows: list[Draft] = []
+    make = _Maker(organisation, len(messages))
+    for item, found in zip(messages, found_numbers, strict=True):
+        text, fault = texts.render(item)
+        key = (_identity(found), text)
+        if key in seen and not fault:
+            continue
+        seen.add(key)
+        draft = make.draft(found, text, segments.count(text)[1] if text else 0)
+        if fault and draft.status == states.QUEUED:
+            draft.refuse(*fault)
+        rows.append(draft)
+    return Drafts(rows, len(messages) - len(rows))
+
+
+def _identity(found: Found) -> str:
+    """What makes two inputs the same recipient: the number, or the same invalid writing."""
+    return found.e164 if isinstance(found, numbers.Number) else f"?{found.input.strip()}"
+
+
+class _Maker:
+    """Makes drafts of one organisation."""
+
+    def __init__(self, organisation: Organisation, most: int) -> None:
+        self._organisation = organisation
+        self._regions = organisation.regions
+        self._ids: Iterator[UUID] = ids.sequence(most)
+
+    def draft(self, found: Found, text: str | None, units: int) -> Draft:
+        if isinstance(found, numbers.Refusal):
+            draft = Draft(next(self._ids), "", found.input, text, units)
+            draft.refuse(validation.INVALID_RECIPIENT, found.detail)
+            return draft
+        shown = "" if found.input == found.e164 else written.shown(found.input)
+        draft = Draft(next(self._ids), found.e164, shown, text, units)
+        draft.carrier = routing.route(found.e164, self._organisation)
+        if found.region not in self._regions:
+            allowed = ", ".join(sorted(self._regions))
+            detail = f"Messages to {found.region} are not allowed (only {allowed})."
+            draft.refuse(DESTINATION_NOT_ALLOWED, detail)
+        elif not draft.carrier:
+            draft.refuse(NO_ROUTE, "No carrier is configured for this number.")
+        return draft
+
+
+Fault = tuple[str, str]
+
+
+class _Texts:
+    """Renders each recipient's text; a template that many share is compiled once."""
+
+    def __init__(self, common: str | None) -> None:
+        self._common = common
+        self._compiled: dict[str, templates.Template] = {}
+
+    def render(self, item: Mapping[str, Any]) -> tuple[str | None, Fault | None]:
+        """The text, or None and why there is none (an error code and a sentence)."""
+        text = item.get("message", self._common)
+        faults = validation.message_errors(text)
+        if faults or not isinstance(text, str):
+            return None, (faults[0].code, faults[0].detail)
+        if "{" not in text:
+            return text, None
+        try:
+            rendered = self._template(text).render(item.get("variables") or {})
+        except templates.TemplateError as error:
+            return None, (_code(error), str(error))
+        faults = validation.message_errors(rendered)
+        return (None, (faults[0].code, faults[0].detail)) if faults else (rendered, None)
+
+    def _template(self, text: str) -> templates.Template:
+        if text not in self._compiled:
+            self._compiled[text] = templates.compile(text)
+        return self._compiled[text]
+
+
+def _code(error: templates.TemplateError) -> str:
+    match error:
+        case templates.MissingVariable():
+            return "missing_variable"
+        case templates.BadVariable():
+            return "invalid_variable"
+    return "message_too_long"
