@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import astuple
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -22,7 +21,7 @@ from bulksms.api.parsing import read_body
 from bulksms.api.rendering import JsonResponse
 from bulksms.api.routes import endpoint
 from bulksms.carriers.base import ParsedReport
-from bulksms.exceptions import InvalidReport, NotFound
+from bulksms.exceptions import NotFound
 from bulksms.services import reports, routing
 
 
@@ -50,12 +49,10 @@ def is_open(carrier: str, token: str) -> bool:
 
 
 def _check(parsed: Sequence[ParsedReport]) -> None:
-    """Raises BodyTooLarge, InvalidReport."""
+    """Raises BodyTooLarge."""
     limit = conf.settings.MAX_REPORTS_PER_CALL
     if len(parsed) > limit:
         raise BodyTooLarge(f"At most {limit} reports in one call, got {len(parsed)}.")
-    if any(_UNSTORABLE.search(text) for report in parsed for text in astuple(report)):
-        raise InvalidReport("A report has characters that cannot be stored: NUL or half a pair.")
 
 
 #: What no column of text can hold.

@@ -43,8 +43,8 @@ def store(carrier: str, reports: Sequence[ParsedReport]) -> int:
     now = clock.now()
     rows = [
         (
-            carrier, r.dedupe_key, r.carrier_ref, r.reference, r.state, r.code, r.raw,
-            states.NEW, "", 0, now,
+            carrier, _clean(r.dedupe_key), _clean(r.carrier_ref), _clean(r.reference), r.state,
+            _clean(r.code), _clean(r.raw), states.NEW, "", 0, now,
         )
         for r in reports
     ]  # fmt: skip
@@ -53,6 +53,11 @@ def store(carrier: str, reports: Sequence[ParsedReport]) -> int:
         if new:
             queues.wake(queues.APPLY_REPORTS)
     return len(new)
+
+
+def _clean(text: str) -> str:
+    """What a database takes: NUL and halves of surrogate pairs become question marks."""
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,18 +20,9 @@ from bulksms import clock, ids, money, queues, states
 from bulksms.exceptions import InvalidRequest, PaymentRequired
 from bulksms.models import Campaign, Hold, Message, Organisation, Wallet
 from bulksms.models.outbox import BULK, NORMAL, SINGLE
-from bulksms.services import (
-    idempotency,
-    organisations,
-    outbox,
-    pricing,
-    validation,
-    wallet,
-)
-from bulksms.services import (
-    recipients as audience,
-)
+from bulksms.services import idempotency, intake, organisations, outbox, validation, wallet
 from bulksms.services.outbox import Draft
+from bulksms.services.recipients import Drafts
 from bulksms.services.validation import PARTIAL, REJECT, BulkRequest, Terms
 
 INSUFFICIENT_BALANCE = "insufficient_balance"
@@ -47,15 +38,19 @@ class BulkResult:
 
     campaign: Campaign
     drafts: Sequence[Draft]
+    queued: int
     replayed: bool = False
+
+    @classmethod
+    def of(
+        cls, campaign: Campaign, drafts: Sequence[Draft], *, replayed: bool = False
+    ) -> BulkResult:
+        queued = sum(draft.status == states.QUEUED for draft in drafts)
+        return cls(campaign, drafts, queued, replayed)
 
     @property
     def id(self) -> UUID:
         return self.campaign.id
-
-    @property
-    def queued(self) -> int:
-        return sum(draft.status == states.QUEUED for draft in self.drafts)
 
     @property
     def failed(self) -> int:
@@ -153,42 +148,12 @@ def send(
 def _accept(
     organisation: Organisation, request: BulkRequest, kind: str, now: dt.datetime
 ) -> BulkResult:
-    terms, found, currency = _prepare(organisation, request, now)
+    terms, found, currency = intake.prepare(organisation, request, now)
     purse = wallet.lock(organisation)
     total = _fund(purse, found.rows, request, terms)
     campaign = _campaign(organisation, currency, request, terms, found, kind, now)
     _store(campaign, purse, found.rows, total, terms)
-    return BulkResult(campaign, found.rows)
-
-
-def _prepare(
-    organisation: Organisation, request: BulkRequest, now: dt.datetime
-) -> tuple[Terms, audience.Drafts, str]:
-    """Validate and price, with no lock held: terms, drafts, the wallet's currency."""
-    terms = validation.check(organisation, request, now)
-    if request.messages is not None:
-        common = request.message if isinstance(request.message, str) else None
-        found = audience.with_own_texts(organisation, request.messages, common)
-    else:
-        found = audience.with_one_text(organisation, request.recipients or (), str(request.message))
-    currency = wallet.of(organisation).currency
-    _price(organisation, currency, found.rows, now)
-    return terms, found, currency
-
-
-def _price(
-    organisation: Organisation, currency: str, drafts: Sequence[Draft], now: dt.datetime
-) -> None:
-    """Freeze the price of each row that is not refused yet; no rate means refused, never free."""
-    tariff = pricing.tariff(organisation, currency, now)
-    for draft in drafts:
-        if draft.error:
-            continue
-        price = tariff.price(draft.number)
-        if price is None:
-            draft.refuse("no_rate", f"There is no {currency} rate for this number.")
-        else:
-            draft.price_micros = price
+    return BulkResult.of(campaign, found.rows)
 
 
 def _fund(purse: Wallet, drafts: Sequence[Draft], request: BulkRequest, terms: Terms) -> int:
@@ -230,7 +195,7 @@ def _campaign(
     currency: str,
     request: BulkRequest,
     terms: Terms,
-    found: audience.Drafts,
+    found: Drafts,
     kind: str,
     now: dt.datetime,
 ) -> Campaign:
@@ -297,4 +262,4 @@ def _store(
 
 def _replay(campaign: Campaign) -> BulkResult:
     """The first answer again, from the intake columns, which never change."""
-    return BulkResult(campaign, outbox.drafts_of(campaign), replayed=True)
+    return BulkResult.of(campaign, outbox.drafts_of(campaign), replayed=True)

@@ -113,7 +113,11 @@ def message_errors(message: object, name: str = "message") -> list[FieldError]:
     if encoding.unsendable_characters(message):
         detail = "The text has characters that no SMS can carry: NUL or half of a surrogate pair."
         return [FieldError(name, "message_invalid_characters", detail)]
-    limit, (_, units) = conf.settings.MAX_PARTS, segments.count(message)
+    limit = conf.settings.MAX_PARTS
+    if len(message) > limit * segments.GSM7_SINGLE:  # counting a megabyte would take its time
+        detail = f"The text has {len(message)} characters, more than {limit} parts. Shorten it."
+        return [FieldError(name, "message_too_long", detail)]
+    _, units = segments.count(message)
     if units > limit:
         detail = f"The text takes {units} parts; at most {limit} are allowed. Shorten it."
         return [FieldError(name, "message_too_long", detail)]

@@ -124,7 +124,7 @@ def test_a_scheduled_campaign_waits_for_its_time(carrier: FakeCarrier) -> None:
 @pytest.mark.parametrize(
     ("name", "moment", "code"),
     [
-        ("scheduled_at", dt.datetime(2026, 6, 1, 8), "time_zone_required"),
+        ("scheduled_at", dt.datetime(2026, 6, 1, 8), "time_zone_required"),  # noqa: DTZ001
         ("scheduled_at", virtual_clock.START - dt.timedelta(seconds=1), "in_the_past"),
         ("scheduled_at", virtual_clock.START + dt.timedelta(days=181), "too_far_ahead"),
         ("expires_at", virtual_clock.START, "in_the_past"),

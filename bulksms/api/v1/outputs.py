@@ -14,6 +14,7 @@ from bulksms.api.v1 import cursors
 from bulksms.models import Campaign, Wallet
 from bulksms.services.campaigns import Page
 from bulksms.services.outbox import Draft
+from bulksms.services.quoting import Quote, QuotedRow
 from bulksms.services.sending import BulkResult
 
 Json = dict[str, Any]
@@ -56,6 +57,42 @@ def _mobile(number: str, written: str) -> Json:
     if not number:
         return {"mobile": written}
     return {"mobile": number, "input": written} if written else {"mobile": number}
+
+
+def quote(found: Quote) -> Json:
+    """What sending would do; ``results`` in input order, each with its price or its refusal."""
+    return {
+        "total": len(found.rows),
+        "sendable": found.sendable,
+        "affordable": found.affordable,
+        "duplicates": found.duplicates,
+        "total_units": sum(row.units for row in found.rows if not row.draft.error),
+        "total_cost": money.amount(found.total_micros),
+        "available": None
+        if found.available_micros is None
+        else money.amount(found.available_micros),
+        "currency": found.currency,
+        "forcing_ucs2": [
+            {"character": one.character, "code_point": one.code_point, "recipients": one.recipients}
+            for one in found.forcing
+        ],
+        "replacing_saves": money.amount(found.saving_micros),
+        "results": [_quoted(row) for row in found.rows],
+        "errors": [],
+    }
+
+
+def _quoted(row: QuotedRow) -> Json:
+    draft = row.draft
+    priced = {
+        "encoding": row.encoding or None,
+        "units": row.units,
+        "price_per_unit": money.amount(draft.price_micros),
+        "cost": money.amount(row.cost_micros),
+        "error": draft.error or None,
+        "detail": draft.detail or None,
+    }
+    return {**_mobile(draft.number, draft.input), **priced}
 
 
 def campaign(found: Campaign, cost_micros: int) -> Json:

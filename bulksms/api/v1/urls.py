@@ -11,6 +11,7 @@ from bulksms.api.v1 import views
 app_name = "bulksms_v1"
 urlpatterns = [
     *endpoint("v1/sms/send-bulk", views.SendBulk, "send-bulk"),
+    *endpoint("v1/sms/quote", views.Quote, "quote"),
     *endpoint("v1/sms/campaigns/status", views.CampaignByBody, "campaign-status"),
     *endpoint("v1/sms/campaigns/messages", views.MessagesByBody, "campaign-messages"),
     *endpoint("v1/sms/campaigns/<str:campaign_id>", views.Campaign, "campaign"),

@@ -10,7 +10,8 @@ from django.http import HttpResponse
 from bulksms.api.base import ApiRequest, BaseView
 from bulksms.api.rendering import JsonResponse
 from bulksms.api.v1 import inputs, outputs
-from bulksms.services import campaigns, sending, wallet
+from bulksms.services import campaigns, quoting, sending, wallet
+from bulksms.services.validation import BulkRequest
 
 
 class SendBulk(BaseView):
@@ -27,6 +28,17 @@ class SendBulk(BaseView):
             sender_id=order.sender_id,
         )
         return JsonResponse(outputs.bulk(result), 207 if result.failed else 201)
+
+
+class Quote(BaseView):
+    """What the same body would cost and reach if it were sent now. Nothing is stored."""
+
+    def post(self, request: ApiRequest) -> HttpResponse:
+        order = inputs.send_bulk(request.json, request.headers, self.organisation)
+        wanted = BulkRequest(
+            recipients=order.recipients, message=order.message, sender_id=order.sender_id
+        )
+        return JsonResponse(outputs.quote(quoting.quote(self.organisation, wanted)))
 
 
 class _CampaignView(BaseView):

@@ -1,0 +1,65 @@
+"""manage.py bulksms_quote"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from bulksms import money
+from bulksms.exceptions import BulkSmsError
+from bulksms.models import Organisation
+from bulksms.services import organisations, quoting
+from bulksms.services.validation import BulkRequest
+
+
+class Command(BaseCommand):
+    help = (
+        "Say what a text to these numbers would cost and whom it would reach. Numbers come as"
+        " arguments or, one a line, on standard input. Nothing is sent or stored."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("message", help="the text")
+        parser.add_argument("numbers", nargs="*", help="recipients; none = read standard input")
+        parser.add_argument("--organisation", help="its slug (default: the house organisation)")
+        parser.add_argument("--sender", help="sender ID (default: the organisation's)")
+
+    def handle(self, **options: Any) -> None:
+        owner = self._organisation(options["organisation"])
+        numbers = options["numbers"] or [line.strip() for line in sys.stdin if line.strip()]
+        request = BulkRequest(
+            recipients=numbers, message=options["message"], sender_id=options["sender"]
+        )
+        try:
+            quote = quoting.quote(owner, request)
+        except BulkSmsError as error:
+            raise CommandError(error.detail) from error
+        self._show(quote)
+
+    def _organisation(self, slug: str | None) -> Organisation:
+        if slug is None:
+            return organisations.house()
+        found = Organisation.objects.filter(slug=slug).first()
+        if found is None:
+            raise CommandError(f"no organisation {slug!r}")
+        return found
+
+    def _show(self, quote: quoting.Quote) -> None:
+        total = money.sentence(quote.total_micros, quote.currency)
+        self.stdout.write(
+            f"{quote.sendable} of {len(quote.rows)} can be sent ({quote.duplicates} duplicates left"
+            f" out), for {total}; the wallet pays for {quote.affordable}."
+        )
+        refused = Counter(row.draft.error for row in quote.rows if row.draft.error)
+        for error, count in refused.most_common():
+            self.stdout.write(f"  {error}: {count}")
+        for one in quote.forcing:
+            shown = f"{one.character!r} ({one.code_point})"
+            self.stdout.write(f"  {shown} makes {one.recipients} text(s) Unicode")
+        if quote.saving_micros:
+            saved = money.sentence(quote.saving_micros, quote.currency)
+            self.stdout.write(f"  replacing look-alike characters would save {saved}")
