@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from bulksms import conf
-from bulksms.services import routing
+from bulksms.services import refunds, routing
 
 
 def broker_is_configured() -> bool:
@@ -20,7 +20,15 @@ def broker_is_configured() -> bool:
 
 def register() -> None:
     """Register all checks of this module."""
-    for check in (check_broker, check_settings, check_carriers, check_timeouts, check_database):
+    for check in (
+        check_broker,
+        check_settings,
+        check_time_zones,
+        check_carriers,
+        check_refunds,
+        check_timeouts,
+        check_database,
+    ):
         checks.register(check, "bulksms")
 
 
@@ -43,6 +51,12 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
+def check_time_zones(**_: Any) -> list[checks.CheckMessage]:
+    if django_settings.USE_TZ:
+        return []
+    return [checks.Error("bulksms needs USE_TZ = True.", "Set it.", id="bulksms.E010")]
+
+
 def check_carriers(**_: Any) -> list[checks.CheckMessage]:
     found: list[checks.CheckMessage] = []
     if not conf.settings.CARRIERS:
@@ -58,6 +72,27 @@ def check_carriers(**_: Any) -> list[checks.CheckMessage]:
         if name not in conf.settings.CARRIERS:
             text = f"BULKSMS['ROUTES'][{prefix!r}] names an unknown carrier {name!r}."
             found.append(checks.Error(text, id="bulksms.E006"))
+    return found
+
+
+def check_refunds(**_: Any) -> list[checks.CheckMessage]:
+    """A refund table is worth money to whoever can forge a report, and a typo in it costs money."""
+    found: list[checks.CheckMessage] = []
+    for name in conf.settings.CARRIERS:
+        table = refunds.rules(name)
+        for rule, action in table.items():
+            if rule.partition(":")[0] not in refunds.STATES or action not in refunds.ACTIONS:
+                text = f"BULKSMS['CARRIERS'][{name!r}]['REFUNDS'] has a wrong rule {rule!r}."
+                known = ", ".join(sorted(refunds.STATES))
+                hint = f"One of {known}, alone or as state:code; refund or keep."
+                found.append(checks.Error(text, hint, id="bulksms.E020"))
+        if refunds.REFUND in table.values() and not refunds.is_trusted(name):
+            text = f"Carrier {name!r} refunds by reports that anybody can send."
+            hint = (
+                "Let it sign its reports (OPTIONS['report_secret']), or say TRUST_REPORTS: True if"
+                " something in front of us authenticates them, or remove its REFUNDS."
+            )
+            found.append(checks.Error(text, hint, id="bulksms.E021"))
     return found
 
 

@@ -63,6 +63,12 @@ class InsufficientScope(BulkSmsError):
     code = "insufficient_scope"
 
 
+class SendingStopped(BulkSmsError):
+    """Sending is stopped by the operator; nothing was stored. Try again later."""
+
+    code = "sending_stopped"
+
+
 class WalletBusy(BulkSmsError):
     """Another transaction holds the wallet for longer than we wait; nothing was done, try again."""
 
@@ -85,6 +91,21 @@ class LedgerConflict(BulkSmsError):
     """The same ledger key was used before for another movement."""
 
     code = "ledger_conflict"
+
+
+class WalletRefusal(BulkSmsError):
+    """The wallet's own rules do not allow this; nothing was done.
+
+    ``code`` says which: below_limit, credit_in_use, wallet_frozen.
+    """
+
+    code = "wallet_refusal"
+
+
+class AppendOnly(BulkSmsError):
+    """This row is history: it is never changed or deleted, a correction is a new row."""
+
+    code = "append_only"
 
 
 class InvalidReport(BulkSmsError):

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 DISPATCH = "bulksms_dispatch"
 APPLY_REPORTS = "bulksms_apply_reports"
+QUERY = "bulksms_query"
 
 Send = Callable[..., None]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from importlib import import_module
+from uuid import UUID
 
 import dramatiq
 from dramatiq.errors import DramatiqError
 
 from bulksms import conf, queues
-from bulksms.services import dispatch, reports
+from bulksms.services import dispatch, reports, resolving
 
 QUEUE = "bulksms"
 TIME_LIMIT_MS = int(conf.settings.TIME_LIMIT_S * 1000)
@@ -29,6 +30,12 @@ def run_dispatch(carrier: str) -> None:
 def apply_reports() -> None:
     """Reports are stored."""
     reports.apply_once()
+
+
+@dramatiq.actor(actor_name=queues.QUERY, queue_name=QUEUE, max_retries=0, time_limit=TIME_LIMIT_MS)
+def query_submission(submission_id: str) -> None:
+    """Unknown messages may be asked about."""
+    resolving.query_once(UUID(submission_id))
 
 
 def _client_errors() -> list[type[Exception]]:

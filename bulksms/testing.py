@@ -17,9 +17,10 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bulksms import clock
 from bulksms.carriers.base import Carrier
 from bulksms.carriers.locmem import outbox
-from bulksms.services import dispatch, reconcile, reports, routing
+from bulksms.services import dispatch, reconcile, reports, resolving, routing
 
 __all__ = ["VirtualClock", "drain", "outbox", "use_carrier", "virtual_clock"]
 
@@ -57,6 +58,7 @@ def drain() -> int:
     """
     for step in range(MAX_STEPS):
         busy = sum(dispatch.run_once(name) for name in routing.names())
+        busy += sum(resolving.query_once(id_) for id_ in resolving.due(clock.now()))
         if not busy + reports.apply_once():
             return step
     raise RuntimeError(f"still busy after {MAX_STEPS} steps")

@@ -11,8 +11,8 @@ from simulator import africastalking, signing, wire
 from simulator.clocks import Clock, RealClock
 from simulator.engine import Callback, Decision, Engine, EngineSettings, QueryDecision, Submission
 from simulator.engine.inject import Injection, injection_as_json
-from simulator.engine.knobs import RuleSet
 from simulator.engine.messages import Pending, Shape
+from simulator.engine.rules import RuleSet
 from simulator.journal import Journal, show_callback
 from simulator.schema import parse_rules
 

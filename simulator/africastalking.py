@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlencode
 from simulator import wire
 from simulator.clocks import to_iso
 from simulator.engine import words
-from simulator.engine.engine import report_code
 from simulator.engine.messages import Callback, Pending, Row, Submission
+from simulator.engine.reporting import report_code
 
 PATH = "/version1/messaging"
 BAD_KEY = "The supplied authentication is invalid"

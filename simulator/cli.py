@@ -16,7 +16,8 @@ from simulator.accounts import DEFAULT_KEY, Account, Endpoint, House
 from simulator.clocks import VIRTUAL_START, Clock, FileClock, RealClock, VirtualClock, to_iso
 from simulator.echo import EchoEngine
 from simulator.engine import EngineSettings
-from simulator.engine.knobs import RuleSet, Span
+from simulator.engine.knobs import Span
+from simulator.engine.rules import RuleSet
 from simulator.http.server import Server, ServerOptions
 from simulator.replay import read_journal, replay
 from simulator.schema import RulesError, load_rules, parse_rules

@@ -13,8 +13,9 @@ from typing import Any
 
 from simulator.engine import Decision, Engine, Record, Submission, draws
 from simulator.engine.fate import blank_record
-from simulator.engine.knobs import Body, CloseIdle, Lose, ReportSpec, RuleSet
+from simulator.engine.knobs import Body, CloseIdle, Lose, ReportSpec
 from simulator.engine.messages import Fault, Pending, Refusal, Shape
+from simulator.engine.rules import RuleSet
 from simulator.journal import Entry
 from simulator.replay import settings_of
 
@@ -68,6 +69,8 @@ class EchoEngine(Engine):
             return decision
         taken = len(messages) if recorded is None else len(recorded["records"])
         wanted = list(zip(messages, contents, strict=True))[:taken]
+        if self.oracle.room() < len(wanted):
+            return Decision(refusal=self._full())
         if not self._knows_all(wanted):
             return Decision(refusal=NOT_IN_JOURNAL)
         for message, content in wanted:

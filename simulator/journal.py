@@ -15,8 +15,8 @@ from typing import Any, TextIO
 
 from simulator import __version__, wire
 from simulator.engine import Callback, Decision, Engine, QueryDecision, Record, Submission
-from simulator.engine.engine import report_code
 from simulator.engine.messages import Pending, Shape
+from simulator.engine.reporting import report_code
 
 FORMAT = 1
 #: Messages that a journal in memory holds; beyond that it stops (a file never does).

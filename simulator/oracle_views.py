@@ -7,9 +7,9 @@ from typing import Any
 from simulator.accounts import Account
 from simulator.clocks import to_iso
 from simulator.engine.book import explain
-from simulator.engine.engine import report_code
 from simulator.engine.fate import share_key
 from simulator.engine.messages import Pending, Record
+from simulator.engine.reporting import report_code
 
 
 def show_record(record: Record, accepted_count: int) -> dict[str, Any]:

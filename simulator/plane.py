@@ -153,3 +153,5 @@ _ROUTES: dict[tuple[str, str], Callable[[Account, str, bytes, int | None], WireA
     ("GET", "/v1/messages"): _query,
     ("POST", africastalking.PATH): _submit_form,
 }
+#: The paths of the carrier plane.
+CARRIER_PATHS = tuple(sorted({path for _, path in _ROUTES}))

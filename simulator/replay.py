@@ -15,7 +15,8 @@ from typing import Any
 
 from simulator.engine import Callback, Engine, EngineSettings, Submission
 from simulator.engine.inject import Injection
-from simulator.engine.knobs import Price, RuleSet, Span
+from simulator.engine.knobs import Price, Span
+from simulator.engine.rules import RuleSet
 from simulator.journal import FORMAT, Entry, as_json, line_of, show_callback
 from simulator.schema import parse_rules
 

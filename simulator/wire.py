@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from simulator.clocks import to_iso
-from simulator.engine.engine import report_code
 from simulator.engine.messages import Callback, Pending, QueryRow, Row, Submission
+from simulator.engine.reporting import report_code
 
 MOST_MESSAGES = 1_000
 MOST_REFS = 1_000

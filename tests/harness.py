@@ -26,10 +26,23 @@ SECRET = "whsec_dGVzdHMgb25seTogbm90IGEgc2VjcmV0"
 REPORT_BATCH = 500
 
 
+class WithoutQuery(SimulatorCarrier):
+    """The same carrier, if it had nobody to ask."""
+
+    has_query = False
+
+
 class FakeCarrier:
     """The simulator behind the carrier ``main``, and what it knows to be true."""
 
-    def __init__(self, seed: int = 1, rules: Sequence[object] = (), **options: Any) -> None:
+    def __init__(
+        self,
+        seed: int = 1,
+        rules: Sequence[object] = (),
+        *,
+        carrier: type[SimulatorCarrier] = SimulatorCarrier,
+        **options: Any,
+    ) -> None:
         account = Account(
             EngineSettings(seed=seed, report_batch=REPORT_BATCH),
             clock=OutsideClock(virtual_clock),
@@ -38,7 +51,7 @@ class FakeCarrier:
         )
         self.transport = InProcessTransport(account, deliver=self.deliver)
         defaults = {"report_secret": SECRET, "max_batch": 500}
-        self.carrier = SimulatorCarrier("main", {**defaults, **options}, transport=self.transport)
+        self.carrier = carrier("main", {**defaults, **options}, transport=self.transport)
 
     def deliver(self, headers: dict[str, str], body: bytes) -> int:
         """A report callback, through our parser and store; the HTTP status it would get."""

@@ -63,6 +63,7 @@ STATUSES: Mapping[type[BulkSmsError], int] = {
     exceptions.InsufficientScope: 403,
     exceptions.NotFound: 404,
     exceptions.IdempotencyMismatch: 422,
+    exceptions.SendingStopped: 503,
     exceptions.WalletBusy: 503,
     InvalidBody: 400,
     LengthRequired: 411,

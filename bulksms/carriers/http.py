@@ -2,11 +2,13 @@
 
 Submit: ``POST {url}/v1/messages`` with ``{"messages": [{client_ref, to, from, text, validity_s}]}``
 and a bearer key; the answer has a row per message, accepted (with the carrier's id) or refused
-(with a code). Reports are posted to us as one object or ``{"reports": [...]}``, signed in the
-Standard Webhooks format when the option ``report_secret`` is set.
+(with a code). Query: ``GET {url}/v1/messages?client_ref=a&client_ref=b`` answers ``{"messages":
+[{client_ref, id, status, code}]}``, a row for each reference that was accepted, all in one answer.
+Reports are posted to us as one object or ``{"reports": [...]}``, signed in the Standard Webhooks
+format when the option ``report_secret`` is set.
 
-Options: ``url``, ``key``, ``report_secret``, ``keepalive_s``, ``max_batch``, ``parts_per_second``,
-``window``.
+Options: ``url``, ``key``, ``report_secret``, ``keepalive_s``, ``connect_timeout_s``, ``max_batch``,
+``parts_per_second``, ``window``.
 """
 
 from __future__ import annotations
@@ -14,30 +16,49 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import msgspec
 from standardwebhooks import Webhook
 
 from bulksms import clock, states
 from bulksms.carriers.base import (
+    MAX_CODE,
+    MAX_DETAIL,
+    MAX_REF,
     ON_ITS_WAY,
     Carrier,
     OutboundSms,
     ParsedReport,
     Prepared,
+    QueryResult,
     SubmitResult,
+    cleaned,
+    header_value,
+    one_each,
 )  # fmt: skip
-from bulksms.carriers.transport import AiohttpTransport, Transport
+from bulksms.carriers.transport import (
+    AiohttpTransport,
+    Answer,
+    Transport,
+    ask_once,
+    json_object,
+    transport_from,
+)  # fmt: skip
 from bulksms.exceptions import InvalidReport
 
 #: What the carrier's words mean, for a whole request or for one message.
 SAFE = frozenset({"throttled", "queue_full", "temporary_failure"})
 STOPS = frozenset({"out_of_credit", "account_suspended", "invalid_key"})
-#: The HTTP status that must come with a whole request's code for the code to count as proof.
-REQUEST_CODES = {401: "invalid_key", 402: "out_of_credit", 429: "throttled", 503: "queue_full"}
+#: The HTTP statuses that must come with a whole request's code for the code to count as proof.
+REQUEST_CODES = frozenset({
+    (401, "invalid_key"), (402, "out_of_credit"), (403, "account_suspended"),
+    (429, "throttled"), (503, "queue_full"), (503, "temporary_failure"),
+})  # fmt: skip
+#: Statuses that say, with any code, that the request was not understood: nothing was taken.
+NOT_UNDERSTOOD = frozenset({400, 413})
 REPORT_STATES = {
     "delivered": states.DELIVERED,
     "undelivered": states.UNDELIVERED,
@@ -47,6 +68,10 @@ REPORT_STATES = {
     "enroute": ON_ITS_WAY,
     "unknown": ON_ITS_WAY,
 }
+#: The protocol takes no longer validity, and not the whole request for the sake of one message.
+MAX_VALIDITY_S = 30 * 24 * 3600
+#: References in one query: they travel in the address, and 8 KB of it pass everywhere.
+MAX_QUERY = 100
 #: Signed reports older or newer than this are refused (replay).
 TOLERANCE_S = 300
 
@@ -55,6 +80,7 @@ class HttpCarrier(Carrier):
     """See the module."""
 
     max_batch: ClassVar[int] = 1000
+    has_query: ClassVar[bool] = True
     safe_refusals: ClassVar[frozenset[str]] = SAFE
 
     def __init__(
@@ -63,73 +89,67 @@ class HttpCarrier(Carrier):
         super().__init__(name, {"max_batch": 500, **options})
         self._url = str(options["url"]).rstrip("/") + "/v1/messages"
         self._headers = {
-            "authorization": f"Bearer {options.get('key', '')}",
+            "authorization": f"Bearer {header_value('key', options.get('key', ''))}",
             "content-type": "application/json",
         }
         secret = options.get("report_secret")
         self._webhook = Webhook(secret) if secret else None
         self.signs_reports = secret is not None
-        self._transport = transport or AiohttpTransport(
-            connect_timeout_s=float(options.get("connect_timeout_s", 5.0)),
-            keepalive_s=float(options.get("keepalive_s", 2.0)),
-        )
+        self._transport = transport or transport_from(options)
 
     # Submit
 
     def prepare(self, batch: Sequence[OutboundSms]) -> Prepared:
-        messages = [
-            {
-                "client_ref": sms.reference,
-                "to": f"+{sms.to}",
-                "from": sms.sender,
-                "text": sms.text,
-                "validity_s": sms.validity_s,
-            }
-            for sms in batch
-        ]
-        body = msgspec.json.encode({"messages": messages})
-        return Prepared(body, tuple(sms.reference for sms in batch))
+        rows: dict[str, bytes] = {}
+        unencodable: dict[str, str] = {}
+        for sms in batch:
+            try:
+                rows[sms.reference] = msgspec.json.encode({
+                    "client_ref": sms.reference,
+                    "to": f"+{sms.to}",
+                    "from": sms.sender,
+                    "text": sms.text,
+                    "validity_s": min(sms.validity_s, MAX_VALIDITY_S),
+                })  # fmt: skip
+            except UnicodeEncodeError:
+                unencodable[sms.reference] = "it has half of a surrogate pair"
+        body = b'{"messages":[' + b",".join(rows.values()) + b"]}"
+        return Prepared(body, tuple(rows), unencodable)
 
     def submit(self, prepared: Prepared, deadline: float) -> Mapping[str, SubmitResult]:
-        result = self._post(prepared.request, deadline)
+        if not prepared.references:
+            return {}
+        body: bytes = prepared.request
+        answer = ask_once(self._transport, "POST", self._url, self._headers, body, deadline)
+        result = answer if isinstance(answer, SubmitResult) else _read(answer)
         if isinstance(result, SubmitResult):
             return dict.fromkeys(prepared.references, result)
-        asked = set(prepared.references)
-        return {ref: found for ref, found in result if ref in asked}
+        return {ref: result[ref] for ref in prepared.references if ref in result}
 
-    def _post(self, body: bytes, deadline: float) -> SubmitResult | list[tuple[str, SubmitResult]]:
-        """One POST. A single result speaks for every message of the request."""
-        timeout_s = deadline - time.monotonic()
-        if timeout_s <= 0:
-            return SubmitResult("refused", code="too_late_to_ask", temporary=True)
-        try:
-            status, headers, answer = self._transport(
-                "POST", self._url, self._headers, body, timeout_s
-            )
-        except ConnectionRefusedError as error:  # no byte of the request was written
-            return SubmitResult(
-                "refused", code="no_connection", detail=str(error)[:200], temporary=True
-            )
-        except OSError as error:  # includes time-outs: the carrier may have it
-            return SubmitResult("unknown", code="no_answer", detail=type(error).__name__)
-        return self._read(status, headers, answer)
+    # Query
 
-    def _read(
-        self, status: int, headers: Mapping[str, str], body: bytes
-    ) -> SubmitResult | list[tuple[str, SubmitResult]]:
-        document = _object(body)
-        if status == 200 and isinstance(document.get("messages"), list):
-            return [_result(row) for row in document["messages"] if isinstance(row, dict)]
-        code = document.get("code")
-        if isinstance(code, str) and REQUEST_CODES.get(status) == code:
-            if code in STOPS:
-                return SubmitResult("stopped", code=code)
-            return SubmitResult(
-                "refused", code=code, temporary=True, retry_after_s=_retry_after(headers)
-            )
-        if status in (400, 413) and isinstance(code, str):
-            return SubmitResult("refused", code=code[:60])
-        return SubmitResult("unknown", code=f"http_{status}")
+    def query(self, references: Sequence[str], deadline: float) -> Mapping[str, QueryResult] | None:
+        found: dict[str, QueryResult] = {}
+        for start in range(0, len(references), MAX_QUERY):
+            known = self._query(references[start : start + MAX_QUERY], deadline)
+            if known is None:
+                return None
+            found |= known
+        return found
+
+    def _query(self, references: Sequence[str], deadline: float) -> dict[str, QueryResult] | None:
+        url = f"{self._url}?{urlencode([('client_ref', ref) for ref in references])}"
+        answer = ask_once(self._transport, "GET", url, self._headers, b"", deadline)
+        if isinstance(answer, SubmitResult) or answer.status != 200:
+            return None
+        rows = (json_object(answer.body) or {}).get("messages")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            return None
+        known = {cleaned(row.get("client_ref")): _known(row) for row in rows}
+        # An answer about other messages, or twice about one, is no answer to this question.
+        if len(known) != len(rows) or not known.keys() <= set(references):
+            return None
+        return known
 
     def close(self) -> None:
         if isinstance(self._transport, AiohttpTransport):
@@ -139,70 +159,101 @@ class HttpCarrier(Carrier):
 
     def parse_reports(self, headers: Mapping[str, str], body: bytes) -> Sequence[ParsedReport]:
         self._verify(headers, body)
-        document = _object(body)
+        document = json_object(body)
+        if document is None:
+            raise InvalidReport("the body is not a JSON object")
         rows = document.get("reports", [document])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise InvalidReport("expected a report object or {'reports': [...]}")
-        return [_report(row) for row in rows]
+        parsed = [_report(row) for row in rows]
+        if parsed and not any(report.carrier_ref or report.reference for report in parsed):
+            raise InvalidReport("a report must name its message: id or client_ref")
+        return parsed
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """The Standard Webhooks signature, against our clock (the library reads the system's)."""
         if self._webhook is None:
             return
         try:
-            msg_id, stamp = headers["webhook-id"], headers["webhook-timestamp"]
-            sent_at = clock.from_timestamp(int(stamp))
-            expected = self._webhook.sign(msg_id, sent_at, body.decode())
-        except (KeyError, ValueError, OverflowError) as error:
+            sent_at = clock.from_timestamp(int(headers["webhook-timestamp"]))
+            expected = self._webhook.sign(headers["webhook-id"], sent_at, body.decode()).encode()
+            given = [one.encode() for one in headers.get("webhook-signature", "").split()]
+        except (KeyError, ValueError, OverflowError, OSError) as error:
             raise InvalidReport("signature headers are missing or malformed") from error
-        given = headers.get("webhook-signature", "").split()
-        if not any(hmac.compare_digest(expected.encode(), one.encode()) for one in given):
+        if not any(hmac.compare_digest(expected, one) for one in given):
             raise InvalidReport("the signature does not match")
         if abs((clock.now() - sent_at).total_seconds()) > TOLERANCE_S:
             raise InvalidReport("the signature's timestamp is too old or too new")
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+def _read(answer: Answer) -> SubmitResult | dict[str, SubmitResult]:
+    """A single result speaks for every message of the request."""
+    document = json_object(answer.body) or {}
+    rows = document.get("messages")
+    if answer.status == 200 and isinstance(rows, list):
+        return one_each(_result(row) for row in rows if isinstance(row, dict))
+    code = cleaned(document.get("code"))
+    if (answer.status, code) in REQUEST_CODES:
+        if code in STOPS:
+            return SubmitResult("stopped", code=code)
+        wait = answer.retry_after_s
+        return SubmitResult("refused", code=code, temporary=True, retry_after_s=wait)
+    if answer.status in NOT_UNDERSTOOD and code:
+        return SubmitResult("refused", code=code)
+    code = "unreadable_answer" if answer.status == 200 else f"http_{answer.status}"
+    return SubmitResult("unknown", code=code, retry_after_s=answer.retry_after_s)
 
 
 def _result(row: Mapping[str, Any]) -> tuple[str, SubmitResult]:
-    reference, code = str(row.get("client_ref", "")), str(row.get("code", ""))[:60]
-    detail = str(row.get("detail", ""))[:200]
+    reference, ref = cleaned(row.get("client_ref")), cleaned(row.get("id"), MAX_REF)
+    code, detail = cleaned(row.get("code")), cleaned(row.get("detail"), MAX_DETAIL)
     match row.get("status"):
         case "accepted":
-            return reference, SubmitResult("accepted", carrier_ref=str(row.get("id", ""))[:120])
+            return reference, SubmitResult("accepted", carrier_ref=ref)
+        case "refused" if ref:  # what has an id was taken by somebody
+            return reference, SubmitResult("unknown", carrier_ref=ref, code="contradictory_answer")
         case "refused" if code in STOPS:
             return reference, SubmitResult("stopped", code=code, detail=detail)
         case "refused":
             return reference, SubmitResult(
                 "refused", code=code or "refused", detail=detail, temporary=code in SAFE
             )
-    return reference, SubmitResult("unknown", code="unreadable_answer")
+    return reference, SubmitResult("unknown", carrier_ref=ref, code="unreadable_answer")
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    try:
-        return min(max(float(headers.get("retry-after", "")), 0.0), 3600.0)
-    except ValueError:  # missing, a date, or nonsense: the outbox has its own pace
-        return None
+def _known(row: Mapping[str, Any]) -> QueryResult:
+    word, code = cleaned(row.get("status")), cleaned(row.get("code"))
+    if word == "refused":
+        return QueryResult("refused", code=code or "refused")
+    return QueryResult(
+        state=REPORT_STATES.get(word, ON_ITS_WAY),
+        carrier_ref=cleaned(row.get("id"), MAX_REF),
+        code=code if word in REPORT_STATES else f"{word}:{code}"[:MAX_CODE],
+    )
 
 
 def _report(row: Mapping[str, Any]) -> ParsedReport:
+    """Raises InvalidReport for a NUL, which no column holds."""
     raw = json.dumps(row, sort_keys=True)
-    word = str(row.get("status", ""))
-    code = str(row.get("code", "") or "")
-    known = word in REPORT_STATES
-    key = row.get("report_id")
+    names = ("report_id", "id", "client_ref", "status", "code")
+    if any("\0" in value for name in names if isinstance(value := row.get(name), str)):
+        raise InvalidReport("a report has a NUL character")
+    word, code = cleaned(row.get("status")), cleaned(row.get("code"))
+    state = REPORT_STATES.get(word, ON_ITS_WAY)
+    part = _part(row)
+    key = cleaned(row.get("report_id"), MAX_REF + 1)
     return ParsedReport(
-        dedupe_key=str(key)[:120] if key else hashlib.sha256(raw.encode()).hexdigest(),
-        carrier_ref=str(row.get("id", ""))[:120],
-        reference=str(row.get("client_ref", ""))[:60],
-        state=REPORT_STATES.get(word, ON_ITS_WAY),
-        code=(code if known else f"{word}:{code}")[:60],
+        dedupe_key=key if 0 < len(key) <= MAX_REF else hashlib.sha256(raw.encode()).hexdigest(),
+        carrier_ref=cleaned(row.get("id"), MAX_REF),
+        reference=cleaned(row.get("client_ref")),
+        state=ON_ITS_WAY if part and state == states.DELIVERED else state,
+        code=(code if word in REPORT_STATES else f"{word}:{code}")[:MAX_CODE],
         raw=raw,
+        part=part,
     )
+
+
+def _part(row: Mapping[str, Any]) -> str:
+    """ "2/3" for a report of the second of three parts; "" for one of the whole message."""
+    part, parts = cleaned(row.get("part"), 5), cleaned(row.get("parts"), 5)
+    return f"{part}/{parts}" if part and parts not in ("", "1") else ""

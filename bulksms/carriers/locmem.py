@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -22,6 +23,9 @@ class LocmemCarrier(Carrier):
         return Prepared(tuple(batch), tuple(sms.reference for sms in batch))
 
     def submit(self, prepared: Prepared, deadline: float) -> Mapping[str, SubmitResult]:
+        if time.monotonic() > deadline:
+            late = SubmitResult("refused", code="too_late_to_ask", temporary=True)
+            return dict.fromkeys(prepared.references, late)
         accepted: dict[str, Any] = {}
         for sms in prepared.request:
             outbox.append(sms)

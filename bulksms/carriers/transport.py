@@ -7,18 +7,29 @@ no redirects (aiohttp would post again on 307), no retries, finite time-outs.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import socket
+import struct
 import threading
 import time
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
+import msgspec
+
+from bulksms.carriers.base import SubmitResult
 
 T = TypeVar("T")
 
 #: An answer longer than this is not read to its end: it is no answer of this protocol.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+#: No carrier is left alone for longer because of its Retry-After.
+MAX_RETRY_AFTER_S = 3600.0
 
 
 class Transport(Protocol):
@@ -30,6 +41,120 @@ class Transport(Protocol):
         Raises ``ConnectionRefusedError`` only if no byte of the request was written, any other
         ``OSError`` (``TimeoutError`` included) if the other side may have read it.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a carrier answered; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Retry-After in seconds; None where it is missing, a date or nonsense."""
+        try:
+            seconds = float(self.headers.get("retry-after", ""))
+        except ValueError:
+            return None
+        return None if math.isnan(seconds) else min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+
+
+def ask_once(
+    transport: Transport,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    deadline: float,
+) -> Answer | SubmitResult:
+    """One request before ``deadline`` (monotonic); a SubmitResult speaks for all of it."""
+    timeout_s = deadline - time.monotonic()
+    if timeout_s <= 0:
+        return SubmitResult("refused", code="too_late_to_ask", temporary=True)
+    try:
+        status, given, answer = transport(method, url, headers, body, timeout_s)
+    except ConnectionRefusedError as error:  # no byte of the request was written
+        return SubmitResult(
+            "refused", code="no_connection", detail=str(error)[:200], temporary=True
+        )
+    except OSError as error:  # includes time-outs: the carrier may have it
+        return SubmitResult("unknown", code="no_answer", detail=type(error).__name__)
+    return Answer(status, {name.lower(): value for name, value in given.items()}, answer)
+
+
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in ``body``; None for anything else."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+# The real transport
+
+
+@dataclass(slots=True)
+class _Ask:
+    """One request: its deadline, and its connection from the last moment before the first byte."""
+
+    deadline: float
+    connection: asyncio.BaseTransport | None = None
+
+    def begin(self, connection: asyncio.BaseTransport | None) -> None:
+        """Raises _TooLate: a process that was frozen must not write any more."""
+        if time.monotonic() > self.deadline:
+            raise _TooLate
+        self.connection = connection
+        self._linger(_DISCARD)
+
+    def end(self) -> None:
+        """The answer is complete: close the connection as politely as anybody."""
+        self._linger(_KEEP)
+
+    def give_up(self) -> None:
+        """Take back what is still in our buffers: nothing more is written after this."""
+        if self.connection is not None:
+            self._linger(_DISCARD)
+            if isinstance(self.connection, asyncio.WriteTransport):
+                self.connection.abort()
+
+    def _linger(self, value: bytes) -> None:
+        sock = self.connection.get_extra_info("socket") if self.connection is not None else None
+        if sock is not None:
+            with suppress(OSError):  # already closed
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
+
+
+#: How a socket closes: with a reset that discards what was not sent yet, or by sending it.
+_DISCARD, _KEEP = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
+
+_ask: ContextVar[_Ask] = ContextVar("bulksms_ask")
+
+
+class _TooLate(Exception):
+    """The deadline passed before the first byte."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Gives out connections that are clean, and only in time."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
+        while True:
+            connection = await super().connect(*args, **kwargs)
+            protocol = connection.protocol
+            if protocol is not None and not protocol.should_close:
+                break
+            # Something came on it while it was idle: it would be read as the answer to our request.
+            connection.close()
+        try:
+            _ask.get().begin(connection.transport)
+        except _TooLate:
+            connection.close()
+            raise
+        return connection
 
 
 class _LoopThread:
@@ -46,25 +171,16 @@ class _LoopThread:
 
     async def session(self, keepalive_s: float) -> aiohttp.ClientSession:
         if keepalive_s not in self.sessions:
-            trace = aiohttp.TraceConfig()
-            trace.on_connection_create_end.append(_refuse_when_late)
-            trace.on_connection_reuseconn.append(_refuse_when_late)
             self.sessions[keepalive_s] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_s),
+                connector=_Connector(limit=0, keepalive_timeout=keepalive_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=[trace],
             )
         return self.sessions[keepalive_s]
 
-
-class _TooLate(Exception):
-    """The deadline passed before the first byte."""
-
-
-async def _refuse_when_late(_session: Any, context: Any, _params: Any) -> None:
-    """The last moment before the first byte: a process that was frozen must not write any more."""
-    if time.monotonic() > context.trace_request_ctx:
-        raise _TooLate
+    async def close_sessions(self) -> None:
+        while self.sessions:
+            _, session = self.sessions.popitem()
+            await session.close()
 
 
 _thread: _LoopThread | None = None
@@ -90,37 +206,42 @@ class AiohttpTransport:
     def __call__(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
     ) -> tuple[int, Mapping[str, str], bytes]:
-        return _loop_thread().run(self._request(method, url, headers, body, timeout_s))
+        ask = _Ask(time.monotonic() + timeout_s)
+        return _loop_thread().run(self._request(ask, method, url, headers, body))
 
     async def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+        self, ask: _Ask, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
-        session = await _loop_thread().session(self._keepalive_s)
-        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=self._connect_timeout_s)
+        _ask.set(ask)
+        left = max(ask.deadline - time.monotonic(), 0.001)
+        timeout = aiohttp.ClientTimeout(total=left, connect=self._connect_timeout_s)
         try:
+            session = await _loop_thread().session(self._keepalive_s)
             async with session.request(
                 method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False,
-                trace_request_ctx=time.monotonic() + timeout_s,
             ) as response:  # fmt: skip
                 answer = await _read(response)
+                ask.end()
                 return response.status, {k.lower(): v for k, v in response.headers.items()}, answer
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise ConnectionRefusedError(type(error).__name__) from error
-        except (_TooLate, aiohttp.InvalidURL) as error:
-            raise ConnectionRefusedError(type(error).__name__) from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise ConnectionResetError(type(error).__name__) from error
+        except (OSError, aiohttp.ClientError, _TooLate, ValueError, RuntimeError) as error:
+            ask.give_up()
+            if ask.connection is None:
+                raise ConnectionRefusedError(type(error).__name__) from error
+            kind = TimeoutError if isinstance(error, TimeoutError) else ConnectionResetError
+            raise kind(type(error).__name__) from error
 
     def close(self) -> None:
-        """Close this process's sessions (worker shutdown)."""
-        thread = _loop_thread()
+        """Close this process's sessions, of all carriers (worker shutdown)."""
+        if _thread is not None and _thread.pid == os.getpid():
+            _thread.run(_thread.close_sessions())
 
-        async def close_all() -> None:
-            while thread.sessions:
-                _, session = thread.sessions.popitem()
-                await session.close()
 
-        thread.run(close_all())
+def transport_from(options: Mapping[str, Any]) -> AiohttpTransport:
+    """The real transport, as a carrier's options want it."""
+    return AiohttpTransport(
+        connect_timeout_s=float(options.get("connect_timeout_s", 5.0)),
+        keepalive_s=float(options.get("keepalive_s", 2.0)),
+    )
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -167,6 +167,9 @@ class Submission(models.Model):
     created_at = models.DateTimeField()
     submitting_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    #: When its unknown messages are asked about; and which of them the last query did not know.
+    query_due_at = models.DateTimeField(null=True)
+    absent_ids = models.JSONField(default=list)
     #: How the carrier answered, for people: counts per outcome, or the error's name.
     outcome = models.CharField(max_length=255, blank=True)
 
@@ -188,6 +191,11 @@ class Submission(models.Model):
                 fields=("lease_until",),
                 condition=Q(status__in=sorted(states.OPEN_SUBMISSIONS)),
                 name="bulksms_submission_lease",
+            ),
+            models.Index(
+                fields=("query_due_at",),
+                condition=Q(query_due_at__isnull=False),
+                name="bulksms_submission_query",
             ),
         )
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from django.db import models
 
-from bulksms.models.base import CreatedModel, at_least_zero
+from bulksms.models.base import AppendOnlyModel, CreatedModel, at_least_zero
 from bulksms.models.organisations import Organisation
 
 
-class Rate(CreatedModel):
+class Rate(AppendOnlyModel, CreatedModel):
     """Price of one unit to numbers that start with ``prefix``, from ``effective_from`` on.
 
-    The longest prefix wins; an organisation's own rate wins over the default (no organisation); of
-    several the newest that is effective. Rows are added, never changed: that is the history.
+    An organisation's own rates win over the default ones (no organisation) whatever their prefix;
+    among its own, or among the default ones, the longest prefix wins; of several with that prefix
+    the newest that is effective. Rows are added, never changed: that is the history.
     """
 
     organisation = models.ForeignKey(
@@ -36,6 +37,7 @@ class Rate(CreatedModel):
                 condition=models.Q(organisation=None),
                 name="bulksms_rate_default_unique",
             ),
+            models.CheckConstraint(condition=~models.Q(currency=""), name="bulksms_rate_currency"),
         )
 
     def __str__(self) -> str:

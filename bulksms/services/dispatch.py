@@ -16,7 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -25,9 +25,9 @@ from django.db import transaction
 
 from bulksms import clock, conf, db, ids, queues, states
 from bulksms.carriers.base import Carrier, OutboundSms, Prepared, SubmitResult
-from bulksms.models import Campaign, CarrierState, Message, Run, Submission
+from bulksms.models import Campaign, CarrierState, Message, Run, SenderId, Submission
 from bulksms.models.outbox import HIGH
-from bulksms.services import campaigns, routing, settlement
+from bulksms.services import campaigns, routing, settlement, stops, suppression
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class Claimed(NamedTuple):
     """One message of a submission, as claimed."""
 
     id: UUID
+    organisation_id: int
     campaign_id: UUID
     number: str
     sender: str | None
@@ -71,6 +72,8 @@ class Claim:
     carrier: str
     rows: Sequence[Claimed]
     batch: Sequence[OutboundSms]
+    #: Rows that the last check refused: they failed and are not asked for.
+    refused: int = 0
 
 
 def run_once(carrier_name: str) -> int:
@@ -79,6 +82,8 @@ def run_once(carrier_name: str) -> int:
     claimed = claim(carrier)
     if claimed is None:
         return 0
+    if not claimed.rows:
+        return claimed.refused
     prepared = carrier.prepare(claimed.batch)
     deadline = time.monotonic() + conf.settings.SUBMIT_TIMEOUT_S
     asked_at = begin(claimed)
@@ -101,16 +106,20 @@ def claim(carrier: Carrier) -> Claim | None:
         if not slot or not runs:
             return None
         submission_id = ids.new()
-        rows = _claim_rows(carrier, runs, submission_id, now)
-        if not rows:
+        taken = _claim_rows(carrier, runs, submission_id, now)
+        if not taken:
             return None
+        common = Campaign.objects.in_bulk({row.campaign_id for row in taken})
+        rows = _last_check(taken, common, submission_id, now)
+        if not rows:
+            return Claim(submission_id, carrier.name, (), (), len(taken))
         Submission.objects.create(
             id=submission_id, carrier=carrier.name, slot=slot, created_at=now,
             lease_until=now + dt.timedelta(seconds=conf.settings.LEASE_S),
             message_ids=[str(row.id) for row in rows],
         )  # fmt: skip
-        batch = _batch(rows, now)
-    return Claim(submission_id, carrier.name, rows, batch)
+        batch = _batch(rows, common, now)
+    return Claim(submission_id, carrier.name, rows, batch, len(taken) - len(rows))
 
 
 def _free_slot(carrier: Carrier, now: dt.datetime) -> int | None:
@@ -121,7 +130,8 @@ def _free_slot(carrier: Carrier, now: dt.datetime) -> int | None:
             [CarrierState(carrier=carrier.name)], ignore_conflicts=True
         )
         state = CarrierState.objects.select_for_update().get(carrier=carrier.name)
-    if state.paused_at or (state.slow_until and state.slow_until > now):
+    slow = state.slow_until is not None and state.slow_until > now
+    if slow or stops.is_stopped(carrier.name):
         return None
     open_ = Submission.objects.filter(carrier=carrier.name, status__in=states.OPEN_SUBMISSIONS)
     taken = set(open_.values_list("slot", flat=True))
@@ -131,7 +141,11 @@ def _free_slot(carrier: Carrier, now: dt.datetime) -> int | None:
 def _choose_runs(carrier: Carrier, now: dt.datetime) -> list[Run]:
     """Due runs, high priority first, then the longest waiting; as many as fill a request."""
     ready = Run.objects.filter(
-        carrier=carrier.name, queued_count__gt=0, is_paused=False, due_at__lte=now
+        carrier=carrier.name,
+        queued_count__gt=0,
+        is_paused=False,
+        due_at__lte=now,
+        organisation__is_active=True,
     )
     waiting = sorted(
         ready.order_by("priority", "due_at")[: MAX_RUNS * 2],
@@ -154,10 +168,10 @@ WITH picked AS MATERIALIZED (
 )
 UPDATE {messages} SET status = 'sending', submission_id = %s
 FROM picked WHERE id = picked_id
-RETURNING id, campaign_id, number, sender, text, units, attempt, asks, expires_at
+RETURNING id, organisation_id, campaign_id, number, sender, text, units, attempt, asks, expires_at
 """
 _CLAIM_KINDS = (
-    db.UUID_, db.UUID_, db.TEXT, db.TEXT, db.TEXT, db.INT, db.INT, db.INT, db.TIME,
+    db.UUID_, db.INT, db.UUID_, db.TEXT, db.TEXT, db.TEXT, db.INT, db.INT, db.INT, db.TIME,
 )  # fmt: skip
 
 
@@ -208,9 +222,43 @@ def _serve(run: Run, taken: int, room: int, now: dt.datetime) -> None:
     run.save(update_fields=("queued_count", "served_at", "due_at"))
 
 
-def _batch(rows: Sequence[Claimed], now: dt.datetime) -> list[OutboundSms]:
+def _last_check(
+    rows: Sequence[Claimed],
+    common: Mapping[UUID, Campaign],
+    submission_id: UUID,
+    now: dt.datetime,
+) -> list[Claimed]:
+    """Fail what may not leave any more (suppressed, sender revoked); the others, in order."""
+    listed = suppression.among((row.organisation_id, row.number) for row in rows)
+    senders = _approved({row.organisation_id for row in rows})
+    refused: dict[UUID, Move] = {}
+    for row in rows:
+        sender = row.sender or common[row.campaign_id].sender
+        if (row.organisation_id, row.number) in listed:
+            error, detail = suppression.SUPPRESSED, suppression.DETAIL
+        elif (row.organisation_id, sender) not in senders:
+            error, detail = "sender_not_allowed", "The sender ID was revoked before it was sent."
+        else:
+            continue
+        refused[row.id] = Move(row.id, states.FAILED, error=error, error_detail=detail)
+    campaign_ids = {row.campaign_id for row in rows if row.id in refused}
+    key = f"check:{submission_id}"
+    settlement.apply(list(refused.values()), campaign_ids, key=key, now=now)
+    return [row for row in rows if row.id not in refused]
+
+
+def _approved(organisation_ids: Iterable[int]) -> set[tuple[int, str]]:
+    """(organisation id, sender) of all senders that may be used now."""
+    approved = SenderId.objects.filter(
+        organisation_id__in=organisation_ids, status=SenderId.STATUS.approved
+    )
+    return set(approved.values_list("organisation_id", "name"))
+
+
+def _batch(
+    rows: Sequence[Claimed], common: Mapping[UUID, Campaign], now: dt.datetime
+) -> list[OutboundSms]:
     """What the carrier is asked for: the row's own sender and text, or its campaign's."""
-    common = Campaign.objects.in_bulk({row.campaign_id for row in rows})
     return [
         OutboundSms(
             reference=row.reference,
@@ -266,7 +314,7 @@ def record(
             moves, {row.campaign_id for row in claimed.rows},
             key=str(claimed.submission_id), now=now, submission_id=claimed.submission_id,
         )  # fmt: skip
-        _finish(claimed, moved, now)
+        _finish(claimed, carrier, moved, now)
         refs = [result.carrier_ref for result in outcome.values()]
         if settlement.unpark(claimed.carrier, list(outcome), refs):
             queues.wake(queues.APPLY_REPORTS)
@@ -332,8 +380,18 @@ def _slow_down(carrier: Carrier, results: Sequence[SubmitResult], now: dt.dateti
         state.update(slow_until=now + dt.timedelta(seconds=wait))
 
 
-def _finish(claimed: Claim, moved: settlement.Moved, now: dt.datetime) -> None:
+def query_due_at(carrier: Carrier, closed_at: dt.datetime) -> dt.datetime | None:
+    """When the carrier may be asked what it knows of a request whose socket was closed then."""
+    if not carrier.has_query:
+        return None
+    return closed_at + dt.timedelta(seconds=carrier.query_settles_after_s)
+
+
+def _finish(claimed: Claim, carrier: Carrier, moved: settlement.Moved, now: dt.datetime) -> None:
     summary = ", ".join(f"{count} {status}" for status, count in sorted(moved.counts.items()))
     Submission.objects.filter(id=claimed.submission_id).update(
-        status=states.RECORDED, ended_at=now, outcome=summary[:255]
+        status=states.RECORDED,
+        ended_at=now,
+        outcome=summary[:255],
+        query_due_at=query_due_at(carrier, now) if moved.counts[states.UNKNOWN] else None,
     )

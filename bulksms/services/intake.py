@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bulksms.models import Organisation
-from bulksms.services import pricing, recipients, validation, wallet
+from bulksms.services import pricing, recipients, suppression, validation, wallet
 from bulksms.services.outbox import Draft
 from bulksms.services.recipients import Drafts
 from bulksms.services.validation import BulkRequest, Terms
@@ -33,9 +33,18 @@ def prepare(organisation: Organisation, request: BulkRequest, now: dt.datetime) 
     else:
         text = str(request.message)
         found = recipients.with_one_text(organisation, request.recipients or (), text)
+    _refuse_suppressed(organisation, found.rows)
     currency = wallet.of(organisation).currency
     _price(organisation, currency, found.rows, now)
     return Prepared(terms, found, currency)
+
+
+def _refuse_suppressed(organisation: Organisation, drafts: Sequence[Draft]) -> None:
+    owner = organisation.pk
+    listed = suppression.among((owner, draft.number) for draft in drafts if not draft.error)
+    for draft in drafts if listed else ():
+        if (owner, draft.number) in listed and not draft.error:
+            draft.refuse(suppression.SUPPRESSED, suppression.DETAIL)
 
 
 def _price(

@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 
 from bulksms import clock, conf, queues, states
 from bulksms.models import Campaign, Hold, Lease, Message, Report, Run, Submission
-from bulksms.services import campaigns, settlement
+from bulksms.services import campaigns, dispatch, refunds, resolving, routing, settlement
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,9 @@ def _end_lease(submission_id: UUID, now: dt.datetime) -> int:
             moves, _campaigns_of(ids), key=f"lost:{found.id}", now=now, submission_id=found.id
         )
         found.status, found.ended_at, found.outcome = states.LOST, now, "lease over"
-        found.save(update_fields=("status", "ended_at", "outcome"))
+        if begun:
+            found.query_due_at = dispatch.query_due_at(routing.carrier(found.carrier), now)
+        found.save(update_fields=("status", "ended_at", "outcome", "query_due_at"))
         queues.wake(queues.DISPATCH, found.carrier)
     logger.warning(
         "bulksms: submission %s to %s was abandoned; its %d messages are %s",
@@ -110,6 +112,14 @@ def _after_lease(id_: UUID, asked_at: dt.datetime | None, now: dt.datetime) -> M
 
 def _campaigns_of(ids: Sequence[UUID]) -> set[UUID]:
     return set(Message.objects.filter(id__in=ids).values_list("campaign_id", flat=True))
+
+
+def wake_queries(now: dt.datetime) -> int:
+    """Ask carriers about unknown messages whose time has come: the actor does the network part."""
+    waiting = resolving.due(now)
+    for submission_id in waiting:
+        queues.wake(queues.QUERY, str(submission_id))
+    return len(waiting)
 
 
 def expire_queued(now: dt.datetime) -> int:
@@ -187,6 +197,8 @@ SWEEPS: dict[str, Callable[[dt.datetime], int]] = {
     "released": release_skipped,
     "expired": expire_queued,
     "unconfirmed": end_waiting,
+    "refunded": refunds.pay_due,
+    "queries": wake_queries,
     "reports": wake_reports,
     "carriers": wake_ready_runs,
 }

@@ -17,8 +17,8 @@ from django.db import transaction
 
 from bulksms import clock, db, queues, states
 from bulksms.carriers.base import ParsedReport
-from bulksms.models import Message, Report
-from bulksms.services import settlement
+from bulksms.models import Message, MessageAttempt, Report
+from bulksms.services import attempts, settlement
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,12 @@ class _Match:
     message_id: UUID
     campaign_id: UUID
     attempt: int
+    #: The attempt that the message is on now.
+    current: int
+
+    @property
+    def is_replaced(self) -> bool:
+        return self.attempt < self.current
 
 
 def apply_once(limit: int = BATCH) -> int:
@@ -110,7 +116,8 @@ def _match(reports: Sequence[Report]) -> dict[int, _Match]:
         row = known.get(ours[0]) if ours else by_carrier.get(_key(report))
         if row is None or row[2] != report.carrier:
             continue
-        matches[report.pk] = _Match(report, row[0], row[1], ours[1] if ours else row[3])
+        spoken_of = ours[1] if ours else row[4]
+        matches[report.pk] = _Match(report, row[0], row[1], spoken_of, row[3])
     return matches
 
 
@@ -118,22 +125,30 @@ def _key(report: Report) -> tuple[str, str]:
     return report.carrier, report.carrier_ref
 
 
-_Row = tuple[UUID, UUID, str, int]
+#: Message id, campaign id, carrier, its current attempt, the attempt that was found.
+_Row = tuple[UUID, UUID, str, int, int]
 
 
 def _messages_by_id(ids: set[UUID]) -> dict[UUID, _Row]:
     rows = Message.objects.filter(id__in=ids) if ids else Message.objects.none()
-    return {row[0]: row for row in rows.values_list("id", "campaign_id", "carrier", "attempt")}
+    columns = ("id", "campaign_id", "carrier", "attempt", "attempt")
+    return {row[0]: row for row in rows.values_list(*columns)}
 
 
 def _messages_by_carrier_ref(reports: Sequence[Report]) -> dict[tuple[str, str], _Row]:
+    """By the carrier's id of the current attempt, or else of a replaced one."""
     found: dict[tuple[str, str], _Row] = {}
     for carrier in {report.carrier for report in reports}:
         refs = {report.carrier_ref for report in reports if report.carrier == carrier}
+        replaced = MessageAttempt.objects.filter(carrier=carrier, carrier_ref__in=refs)
+        late = dict(replaced.values_list("message_id", "carrier_ref"))
+        numbers = dict(replaced.values_list("carrier_ref", "attempt"))
+        for id_, row in _messages_by_id(set(late)).items():
+            found[carrier, late[id_]] = (*row[:4], numbers[late[id_]])
         rows = Message.objects.filter(carrier=carrier, carrier_ref__in=refs)
-        columns = ("carrier_ref", "id", "campaign_id", "carrier", "attempt")
+        columns = ("carrier_ref", "id", "campaign_id", "carrier", "attempt", "attempt")
         for ref, *row in rows.values_list(*columns):
-            found[carrier, ref] = (row[0], row[1], row[2], row[3])
+            found[carrier, ref] = (row[0], row[1], row[2], row[3], row[4])
     return found
 
 
@@ -146,6 +161,10 @@ def _apply(
     """Report id -> (its new status, the reason)."""
     ended = {r.pk: (states.PARKED, "no_match") for r in reports if r.pk not in matches}
     remaining = [matches[r.pk] for r in reports if r.pk in matches]
+    old = [match for match in remaining if match.is_replaced]
+    attempts.note_late([(m.message_id, m.attempt, m.report.state) for m in old], now)
+    ended |= {match.report.pk: (states.IGNORED, "old_attempt") for match in old}
+    remaining = [match for match in remaining if not match.is_replaced]
     while remaining:  # one report per message in a round: their order is kept
         batch, remaining = _first_of_each(remaining)
         ended |= _apply_round(batch, now)

@@ -20,7 +20,7 @@ from bulksms import clock, ids, money, queues, states
 from bulksms.exceptions import InvalidRequest, PaymentRequired
 from bulksms.models import Campaign, Hold, Message, Organisation, Wallet
 from bulksms.models.outbox import BULK, NORMAL, SINGLE
-from bulksms.services import idempotency, intake, organisations, outbox, validation, wallet
+from bulksms.services import idempotency, intake, organisations, outbox, stops, validation, wallet
 from bulksms.services.outbox import Draft
 from bulksms.services.recipients import Drafts
 from bulksms.services.validation import PARTIAL, REJECT, BulkRequest, Terms
@@ -95,7 +95,8 @@ def send_bulk(
     transaction: it locks the organisation's wallet until you commit.
 
     Raises InvalidRequest, PaymentRequired (``max_cost`` exceeded, or ``on_insufficient_funds`` is
-    "reject"), WalletBusy (try again), IdempotencyMismatch. Then nothing is stored.
+    "reject"), SendingStopped and WalletBusy (try again later), IdempotencyMismatch. Then nothing
+    is stored.
     """
     request = BulkRequest(
         recipients=recipients,
@@ -134,6 +135,7 @@ def send(
     """What every way in comes down to. Raises as :func:`send_bulk`."""
     now = clock.now()
     with transaction.atomic():
+        stops.check_intake(organisation)
         if idempotency_key:
             asked = idempotency.digest((request, kind))
             first = idempotency.claim(organisation, idempotency_key, asked, now)

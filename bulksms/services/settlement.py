@@ -16,7 +16,7 @@ from uuid import UUID
 
 from bulksms import db, states
 from bulksms.models import Hold, Message, Report, Run
-from bulksms.services import campaigns, wallet
+from bulksms.services import campaigns, refunds, wallet
 
 MESSAGES, RUNS, REPORTS = Message._meta.db_table, Run._meta.db_table, Report._meta.db_table
 
@@ -55,6 +55,7 @@ class _Row(NamedTuple):
     status: str
     submission_id: UUID | None
     carrier_ref: str
+    attempt: int
     charge: str
     cost_micros: int
     captured_micros: int
@@ -68,9 +69,10 @@ class _Row(NamedTuple):
 
 _KINDS = {
     "id": db.UUID_, "campaign_id": db.UUID_, "hold_id": db.INT, "carrier": db.TEXT,
-    "status": db.TEXT, "submission_id": db.UUID_, "carrier_ref": db.TEXT, "charge": db.TEXT,
-    "cost_micros": db.INT, "captured_micros": db.INT, "asks": db.INT, "due_at": db.TIME,
-    "asked_at": db.TIME, "sent_at": db.TIME, "delivered_at": db.TIME, "done_at": db.TIME,
+    "status": db.TEXT, "submission_id": db.UUID_, "carrier_ref": db.TEXT, "attempt": db.INT,
+    "charge": db.TEXT, "cost_micros": db.INT, "captured_micros": db.INT, "asks": db.INT,
+    "due_at": db.TIME, "asked_at": db.TIME, "sent_at": db.TIME, "delivered_at": db.TIME,
+    "done_at": db.TIME,
 }  # fmt: skip
 
 #: What a move writes. The first column is the key.
@@ -95,7 +97,8 @@ def apply(
     result = Moved()
     if not moves:
         return result
-    _lock_runs(moves, campaign_ids)
+    if any(move.status == states.QUEUED for move in moves):
+        lock_runs(campaign_ids)
     campaigns.lock(campaign_ids)
     wanted = {move.message_id: move for move in moves}
     pairs = []
@@ -109,16 +112,16 @@ def apply(
     _write(pairs, now)
     _count(pairs, now)
     _settle(pairs, key, now)
+    _foresee_refunds(pairs, result.refused, now)
     result.counts.update(move.status for _, move in pairs)
     return result
 
 
-def _lock_runs(moves: Sequence[Move], campaign_ids: Iterable[UUID]) -> None:
-    """Runs come before campaigns in the lock order; only a row that is queued again touches one."""
-    if any(move.status == states.QUEUED for move in moves):
-        those, params = db.matching("campaign_id", db.UUID_, sorted(campaign_ids))
-        sql = f"SELECT id FROM {RUNS} WHERE {those} ORDER BY id{db.for_update()}"
-        db.fetch(sql, params, (db.INT,))
+def lock_runs(campaign_ids: Iterable[UUID]) -> None:
+    """Runs come before campaigns in the lock order; only a row that is queued again needs them."""
+    those, params = db.matching("campaign_id", db.UUID_, sorted(campaign_ids))
+    sql = f"SELECT id FROM {RUNS} WHERE {those} ORDER BY id{db.for_update()}"
+    db.fetch(sql, params, (db.INT,))
 
 
 def _lock_messages(ids: Sequence[UUID]) -> list[_Row]:
@@ -218,6 +221,26 @@ def _settle(pairs: Sequence[tuple[_Row, Move]], key: str, now: dt.datetime) -> N
             ended.append(row)
     wallet.capture(captured, key, now)
     _release(ended, key, now)
+
+
+def _foresee_refunds(
+    pairs: Sequence[tuple[_Row, Move]], refused: Sequence[Move], now: dt.datetime
+) -> None:
+    """What the carrier's refund table gives back later. A "delivered" takes it back, also one that
+    is too late to be shown: the carrier says that it did the work."""
+    corrected = [row.id for row, _ in pairs if row.status == states.UNCONFIRMED]
+    contradicted = [move.message_id for move in refused if move.status == states.DELIVERED]
+    refunds.withdraw([*corrected, *contradicted])
+    ended = [
+        refunds.Ended(
+            row.id, row.attempt, row.hold_id, row.carrier, move.status, move.error, row.cost_micros
+        )
+        for row, move in pairs
+        if row.hold_id is not None
+        and move.status in states.FINAL
+        and (row.charge == states.CAPTURED or _captures(row, move))
+    ]
+    refunds.expect(ended, now)
 
 
 def _release(rows: Sequence[_Row], key: str, now: dt.datetime) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from simulator.engine import draws
-from simulator.engine.knobs import Match, Rule
 from simulator.engine.messages import Submission
+from simulator.engine.rules import Match, Rule
 
 _NOT_KNOBS = frozenset({"name", "salt", "match", "share_salt"})
 KNOB_FIELDS = tuple(f.name for f in fields(Rule) if f.name not in _NOT_KNOBS)
@@ -40,9 +40,9 @@ class RuleBook:
     def candidates(self, knob: str, to: str) -> Sequence[Rule]:
         """Return the rules that set `knob`, the magic one of this number before all others."""
         rule = self.magic.get(to)
-        if rule is not None and getattr(rule, knob) is not None:
-            return (rule, *self._of_knob[knob])
-        return self._of_knob[knob]
+        if rule is None or getattr(rule, knob) is None:
+            return self._of_knob[knob]
+        return (rule, *self._of_knob[knob])
 
     def matches(self, rule: Rule, message: Submission, key: bytes, counted: Counted) -> bool:
         """Say whether `rule` matches a message whose share draws hang on `key`."""

@@ -15,13 +15,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from simulator.engine import draws, words
+from simulator.engine import draws
 from simulator.engine.book import RuleBook
 from simulator.engine.counts import TableFull
 from simulator.engine.fate import Fate, FateSettings
-from simulator.engine.faults import RequestFaults, draw_latency, spoil_rows
+from simulator.engine.faults import RequestFaults, draw_latency, dress, refusal_of
 from simulator.engine.inject import Injection, make_injected
-from simulator.engine.knobs import Lose, Price, Rule, RuleSet, Span
+from simulator.engine.knobs import Lose, Price, Span
 from simulator.engine.messages import (
     Callback,
     Decision,
@@ -35,13 +35,13 @@ from simulator.engine.messages import (
 )
 from simulator.engine.oracle import Oracle
 from simulator.engine.queries import answer_query
+from simulator.engine.reporting import settle
+from simulator.engine.rules import Rule, RuleSet
 from simulator.engine.schedule import Schedule, TakeUp
 from simulator.engine.shared import SharedState
 
 ONE_TO_THREE_SECONDS = Span(1_000_000, 3_000_000)
 _ALL = 1_000_000_000
-#: The status of a callback whose account has no address for it.
-NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Engine:
             return decision
         early = self._take(decision, wanted, now, shape)
         decision.early = [self.schedule.callback([pending]) for pending in early]
-        self._dress(decision, chosen, digest)
+        self.faults.update(dress(decision, chosen, digest))
         return decision
 
     def _choose(self, messages: Sequence[Submission]) -> tuple[dict[str, Rule], bytes]:
@@ -157,14 +157,15 @@ class Engine:
     ) -> Refusal | None:
         rule = chosen.get("answer")
         if rule is not None and rule.answer is not None and "lose_request" not in chosen:
-            answer = rule.answer
-            after = None if answer.retry_after_s is None else str(answer.retry_after_s)
-            return Refusal(answer.status, answer.code, answer.detail, after)
+            return refusal_of(rule.answer)
         if self.oracle.room() < len(messages):
-            return Refusal(507, "simulator_full", str(TableFull(self.settings.max_refs)))
+            return self._full()
         if "lose_request" in chosen:
             return None
         return self._shared.admit(messages, now)
+
+    def _full(self) -> Refusal:
+        return Refusal(507, "simulator_full", str(TableFull(self.settings.max_refs)))
 
     def _lose(
         self,
@@ -217,17 +218,6 @@ class Engine:
             else:
                 self.schedule.add(pending)
 
-    def _dress(self, decision: Decision, chosen: dict[str, Rule], digest: bytes) -> None:
-        """Apply the knobs that spoil an answer which does arrive."""
-        if (rule := chosen.get("rows")) is not None and rule.rows is not None:
-            self.faults["rows"] += 1
-            decision.rows = spoil_rows(decision.rows, rule.rows, digest)
-        if (rule := chosen.get("body")) is not None:
-            self.faults["body"] += 1
-            decision.body = rule.body
-        if (rule := chosen.get("close_idle")) is not None:
-            decision.close_idle = rule.close_idle
-
     def query(self, client_refs: Sequence[str], now: int) -> QueryDecision:
         """Answer the query by reference."""
         self.take_up_due(now)
@@ -242,6 +232,9 @@ class Engine:
     def take_up_due(self, now: int) -> None:
         """Decide the requests that were to be processed late, each at its own time."""
         for take_up in self.schedule.due_take_ups(now):
+            if self.oracle.room() < len(take_up.messages):
+                self.refusals[self._full().code] += 1
+                continue
             early = self._take(Decision(), take_up.messages, take_up.due, take_up.shape)
             for pending in early:
                 self.schedule.add(pending)
@@ -256,12 +249,7 @@ class Engine:
 
         `status` 0: no answer; NOWHERE: there is no address, so no further try either.
         """
-        callback.tries += 1
-        acked = 200 <= status < 300
-        lost = status == NOWHERE or (not acked and not self.schedule.repeat(callback, now))
-        for item in callback.items:
-            item.attempts.append((now, status))
-            self._move(item, "acked" if acked else "lost" if lost else "sent")
+        settle(callback, status, now, self.schedule, self.oracle)
 
     def postpone(self, callback: Callback) -> None:
         """Put a callback's items back: they are due at once, as any others."""
@@ -277,28 +265,6 @@ class Engine:
         self.schedule.add(pending)
         return pending
 
-    def _move(self, item: Pending, state: str) -> None:
-        if item.state == "pending":
-            self.oracle.report_moved(item, "sent")
-        if state in ("acked", "lost"):
-            self.oracle.report_moved(item, state)
-        item.state = state  # type: ignore[assignment]
-        if item.inbound_text is None:
-            _remember_state(item)
-
     def with_settings(self, **changes: object) -> Engine:
         """Return a fresh engine with the same rules and some settings changed."""
         return Engine(replace(self.settings, **changes), self.rules)  # type: ignore[arg-type]
-
-
-def _remember_state(item: Pending) -> None:
-    """The carrier's own view of a message: a final state stays, whatever is reported later."""
-    if item.record.state not in words.FINAL_STATES:
-        item.record.state, item.record.state_code = item.spec.state, report_code(item)
-
-
-def report_code(item: Pending) -> str:
-    """Return the code that a report carries."""
-    if item.spec.code is not None:
-        return item.spec.code
-    return words.CODE_OF_STATE.get(item.spec.state, words.CODE_OF_ANY_OTHER_STATE)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from simulator.engine import draws, words
 from simulator.engine.book import Counted, RuleBook
 from simulator.engine.ids import write_id
-from simulator.engine.knobs import IdForms, Match, Outcome, Price, Refuse, Rule, Span
+from simulator.engine.knobs import IdForms, Outcome, Price, Refuse, Span
 from simulator.engine.messages import Pending, Record, Shape, Submission
 from simulator.engine.oracle import Oracle
 from simulator.engine.parts import count_parts
 from simulator.engine.planner import Planner
+from simulator.engine.rules import Match, Rule
 from simulator.engine.shared import Hit, SharedState
 
 #: A number that no network could have is refused without any rule.

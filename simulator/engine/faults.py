@@ -10,8 +10,9 @@ from statistics import NormalDist
 from simulator.engine import draws
 from simulator.engine.book import Counted, RuleBook
 from simulator.engine.ids import write_id
-from simulator.engine.knobs import Latency, Rows, Rule
-from simulator.engine.messages import Row, Submission
+from simulator.engine.knobs import Answer, Latency, Rows
+from simulator.engine.messages import Decision, Refusal, Row, Submission
+from simulator.engine.rules import Rule
 
 REQUEST_KNOBS = (
     "lose_request",
@@ -113,3 +114,24 @@ def _invented(digest: bytes, index: int) -> Row:
     bits = draws.number(digest, f"extra:{index}") >> 1
     to = f"2547{bits % 10**8:08d}"
     return Row(f"nobody-{bits:016x}", to, "accepted", write_id(bits, "hex"), 1, "KES 0.8000")
+
+
+def refusal_of(answer: Answer) -> Refusal:
+    """Return the refusal of a whole request that an `answer` rule wants."""
+    after = None if answer.retry_after_s is None else str(answer.retry_after_s)
+    return Refusal(answer.status, answer.code, answer.detail, after)
+
+
+def dress(decision: Decision, chosen: dict[str, Rule], digest: bytes) -> list[str]:
+    """Apply the knobs that spoil an answer which does arrive; return which of them did."""
+    spoiled: list[str] = []
+    if (rule := chosen.get("rows")) is not None and rule.rows is not None:
+        spoiled.append("rows")
+        decision.rows = spoil_rows(decision.rows, rule.rows, digest)
+    if (rule := chosen.get("body")) is not None:
+        spoiled.append("body")
+        decision.body = rule.body
+    if (rule := chosen.get("close_idle")) is not None:
+        spoiled.append("close_idle")
+        decision.close_idle = rule.close_idle
+    return spoiled

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from simulator.engine.knobs import Body, CloseIdle, Lose, ReportSpec, Rule
+from simulator.engine.knobs import Body, CloseIdle, Lose, ReportSpec
+from simulator.engine.rules import Rule
 
 #: Which plane a message came through, hence how its answers and reports are written.
 Shape = Literal["json", "africastalking"]
+PendingState = Literal["pending", "sent", "acked", "lost"]
 
 
 class Submission(NamedTuple):
@@ -77,8 +79,9 @@ class Pending:
     copy: int = 1
     inbound_text: str | None = None
     inbound_sender: str | None = None
-    state: Literal["pending", "sent", "acked", "lost"] = "pending"
-    attempts: list[tuple[int, int]] = field(default_factory=list)
+    state: PendingState = "pending"
+    #: (when, HTTP status) of each try.
+    attempts: tuple[tuple[int, int], ...] = ()
     injected: bool = False
 
 

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from simulator.engine import words
 from simulator.engine.book import RuleBook
-from simulator.engine.knobs import Queue, Rule, Throttle
+from simulator.engine.knobs import Queue, Throttle
 from simulator.engine.limits import Bucket
 from simulator.engine.messages import Refusal, Submission
 from simulator.engine.parts import count_parts
+from simulator.engine.rules import Rule
 
 SECOND_US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import aiohttp
 
 from simulator.accounts import Account, House
 from simulator.engine import Callback
-from simulator.engine.engine import NOWHERE
+from simulator.engine.reporting import NOWHERE
 
 POST_TIMEOUT_S = 10.0
 #: Callbacks on the way at once per account (real clock; virtual time goes one by one).
@@ -27,8 +27,9 @@ class Poster:
     async def post(self, account: Account, callback: Callback) -> None:
         """Post `callback`; anything but an HTTP answer within the time-out counts as none."""
         url = account.url_of(callback)
-        status = NOWHERE if url is None else await self._send(account, callback, url)
-        account.settle(callback, status)
+        account.settle(
+            callback, NOWHERE if url is None else await self._send(account, callback, url)
+        )
 
     async def _send(self, account: Account, callback: Callback, url: str) -> int:
         headers, body = account.post_of(callback, self._house.foreign_ids(account))
@@ -95,6 +96,11 @@ class Pump:
             if not due:
                 self._window.release()
                 return launched
+            if self._account.url_of(due[0]) is None:
+                self._window.release()
+                self._account.settle(due[0], NOWHERE)
+                launched += 1
+                continue
             task = asyncio.create_task(self._post(due[0]))
             self._flying.add(task)
             task.add_done_callback(self._flying.discard)

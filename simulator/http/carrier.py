@@ -40,7 +40,8 @@ class CarrierPlane:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         answer = handle(self._house, request.method, request.raw_path, headers, body)
-        log.info("%s %s -> %s", request.method, request.path, describe(answer))
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s %s -> %s", request.method, request.path, describe(answer))
         if answer.account is None:
             return _plain(answer)
         for callback in answer.early:

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator.accounts import DEFAULT, Account, House
-from simulator.http import ask, steer
+from simulator.http import account_control, ask, steer
 from simulator.http.advance import Advancer, PeerError, StuckError
 from simulator.http.inputs import ControlError, respond
 from simulator.http.peers import Peers
@@ -94,10 +94,12 @@ class ControlPlane:
         return found
 
     async def _list_accounts(self, _request: web.Request) -> Any:
-        return {"accounts": [steer.show_account(a) for a in self._house.accounts.values()]}
+        return {
+            "accounts": [account_control.show_account(a) for a in self._house.accounts.values()]
+        }
 
     async def _put_account(self, request: web.Request) -> Any:
-        return await steer.put_account(request, self._house)
+        return await account_control.put_account(request, self._house)
 
     async def _get_peers(self, _request: web.Request) -> Any:
         return steer.show_peers(self._peers)

@@ -18,7 +18,7 @@ from simulator.http.carrier import CarrierPlane
 from simulator.http.control import ControlPlane
 from simulator.http.inputs import respond
 from simulator.http.peers import Peers
-from simulator.plane import MOST_BODY_BYTES
+from simulator.plane import CARRIER_PATHS, MOST_BODY_BYTES
 
 _STOP_TIMEOUT_S = 1.0
 
@@ -96,6 +96,8 @@ class Server:
         self.house.on_change = self._watch
         control = ControlPlane(self.house, advancer, self.peers, self.options.control_hosts)
         app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_errors_as_json])
+        for path in CARRIER_PATHS:
+            app.router.add_route("*", path, carrier.handle)
         app.add_routes(control.routes())
         app.router.add_route("*", "/{path:.*}", carrier.handle)
         return app

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator import magic
-from simulator.engine.knobs import Rule, RuleSet
+from simulator.engine.rules import Rule, RuleSet
 from simulator.schema.errors import Problem, RulesError
 from simulator.schema.readers import Problems, choice, describe, table
 from simulator.schema.rules import read_rule
@@ -48,7 +48,14 @@ def magic_rules() -> Mapping[str, Rule]:
     names = magic.life_names()
     return {
         magic.number_in(region, number): read_rule(
-            {"name": f"magic: {names[number]}", **knobs}, 0, f"magic[{number}]", []
+            {
+                "name": f"magic: {names[number]}",
+                "match": {"number": magic.number_in(region, number)},
+                **knobs,
+            },
+            0,
+            f"magic[{number}]",
+            [],
         )
         for region in magic.BLOCKS
         for number, knobs in magic.LIVES.items()

@@ -9,7 +9,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from simulator.engine.knobs import KIND_OF_KNOB, Match, Nth, Outcome, Rule, Throttle
+from simulator.engine.knobs import KIND_OF_KNOB, Outcome, Throttle
+from simulator.engine.rules import Match, Nth, Rule
 from simulator.schema import requests, truth
 from simulator.schema.errors import Problem
 from simulator.schema.readers import (

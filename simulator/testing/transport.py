@@ -23,8 +23,9 @@ from typing import Any
 from simulator.accounts import Account, Endpoint, House
 from simulator.clocks import Clock, HasNow, OutsideClock, VirtualClock
 from simulator.engine import Callback, EngineSettings
-from simulator.engine.engine import NOWHERE
-from simulator.engine.knobs import RuleSet, Span
+from simulator.engine.knobs import Span
+from simulator.engine.reporting import NOWHERE
+from simulator.engine.rules import RuleSet
 from simulator.plane import WireAnswer, handle
 from simulator.schema import parse_rules
 from simulator.spoil import spoil

@@ -112,6 +112,16 @@ def bodies(count: int, size: int, first: int = 0) -> Iterator[bytes]:
         yield json.dumps({"messages": messages}).encode()
 
 
+async def count_accepted(url: str, ready: list[bytes]) -> int:
+    """Post every body; return how many messages the answers say were accepted."""
+    found = 0
+    async with aiohttp.ClientSession(headers=HEADERS) as session:
+        for body in ready:
+            async with session.post(f"{url}/v1/messages", data=body) as answer:
+                found += (await answer.read()).count(b'"status":"accepted"')
+    return found
+
+
 async def post_all(url: str, ready: list[bytes], connections: int) -> float:
     """Post every body over `connections` connections; return the seconds it took."""
     waiting = iter(ready)
@@ -207,19 +217,20 @@ def resident_mb(pid: int) -> float:
 
 async def bench_memory(step: int = 200_000, steps: int = 5) -> None:
     """Send the last 1,000 references of each step twice, so that duplicates are known."""
-    doubled, sizes = 1_000, []
+    doubled, sizes, expected = 1_000, [], 0
     with other_process(serve) as (url, pid):
         for number in range(steps):
             for chunk in range(number * step, (number + 1) * step, 20_000):
                 await post_all(url, list(bodies(20_000, BATCH, chunk)), CONNECTIONS)
             last = (number + 1) * step - doubled
-            await post_all(url, list(bodies(doubled, BATCH, last)), CONNECTIONS)
+            expected += await count_accepted(url, list(bodies(doubled, BATCH, last)))
             sizes.append(resident_mb(pid))
-            found = await summary(url)
+            counted = (await summary(url))["duplicates"]["by_reference"]
             print(
                 f"  {(number + 1) * step:>9,} messages: {sizes[-1]:6.0f} MB, "
-                f"duplicates {found['duplicates']['by_reference']}"
+                f"duplicates {counted}, expected {expected}"
             )
+            assert counted == expected
     print(f"memory from {step:,} to {step * steps:,}: {max(sizes) / sizes[0]:.2f} times")
 
 

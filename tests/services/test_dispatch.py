@@ -15,7 +15,7 @@ from bulksms.models.wallet import HELD, SPENT
 from bulksms.services import audit, dispatch, reconcile, reports, wallet
 from bulksms.testing import drain, tick, virtual_clock
 from tests.factories import kenyan_numbers, make_organisation
-from tests.harness import FakeCarrier, fake_carrier
+from tests.harness import FakeCarrier, WithoutQuery, fake_carrier
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +114,7 @@ def test_a_lost_answer_makes_the_messages_unknown_and_their_reports_end_it(how: 
 
 
 def test_a_lost_request_is_never_sent_again_and_ends_unconfirmed_at_the_deadline() -> None:
-    with fake_carrier(rules=[{"lose_request": {"how": "reset"}}]) as house:
+    with fake_carrier(rules=[{"lose_request": {"how": "reset"}}], carrier=WithoutQuery) as house:
         campaign = send(3)
 
         drain()
@@ -132,7 +132,7 @@ def test_an_unknown_message_at_the_deadline_is_released_where_the_host_says_so(
     settings: Any,
 ) -> None:
     settings.BULKSMS = {**settings.BULKSMS, "UNKNOWN_AT_DEADLINE": "release"}
-    with fake_carrier(rules=[{"lose_request": {"how": "reset"}}]) as house:
+    with fake_carrier(rules=[{"lose_request": {"how": "reset"}}], carrier=WithoutQuery) as house:
         campaign = send(3)
 
         drain()

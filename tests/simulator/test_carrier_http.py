@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -127,3 +129,36 @@ def test_reports_may_come_in_one_body() -> None:
         (body,) = receiver.wait_for(1)
 
     assert {report["client_ref"] for report in body["reports"]} == {f"ref-{i}" for i in range(5)}
+
+
+def test_the_oracle_has_what_recording_clients_saw_and_nothing_else() -> None:
+    rules: list[object] = [
+        {"match": {"share": 10}, "refuse": "blocked"},
+        {"throttle": {"share": 30, "tries": 1}},
+    ]
+    seen: Counter[tuple[str, str, str]] = Counter()
+    lock = threading.Lock()
+    with serve_in_thread(seed=7, rules=rules, report_delay_s=0) as simulator:
+
+        def work(client: int) -> None:
+            for start in range(client * 60, client * 60 + 60, 20):
+                batch = [message(index) for index in range(start, start + 20)]
+                for _ in range(2):
+                    rows = send(simulator.url, batch).json()["messages"]
+                    with lock:
+                        seen.update((r["client_ref"], r["status"], r.get("id", "")) for r in rows)
+
+        clients = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        records = simulator.engine.oracle.records()
+        summary = call("GET", f"{simulator.url}/_sim/oracle/summary").json()
+
+    assert Counter((r.client_ref, r.status, r.id) for r in records) == seen
+    assert summary["accepted"] == sum(
+        n for (_, status, _), n in seen.items() if status == "accepted"
+    )
+    again = Counter(ref for ref, status, _ in seen if status == "accepted")
+    assert summary["duplicates"]["by_reference"] == sum(n - 1 for n in again.values())

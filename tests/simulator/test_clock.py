@@ -212,6 +212,7 @@ def _url_of(carrier: subprocess.Popen[str]) -> str:
     raise AssertionError("the simulator did not start")
 
 
+@pytest.mark.slow
 def test_72_hours_of_carrier_and_application_pass_in_seconds_twice_the_same(
     tmp_path: Path,
 ) -> None:

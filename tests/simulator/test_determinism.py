@@ -220,6 +220,30 @@ def test_clients_that_obey_retry_after_end_as_in_the_unthrottled_run(limit: str)
     assert sum(bound.refusals.values()) > 0
 
 
+@pytest.mark.parametrize("limit", ["throttle", "queue"])
+def test_messages_refused_one_by_one_end_as_in_the_unthrottled_run_too(limit: str) -> None:
+    knobs: dict[str, object] = {
+        "throttle": {"parts_per_second": 30, "burst": 60, "per": "message"},
+        "queue": {"depth": 60, "drain_per_second": 20, "per": "message"},
+    }
+    messages = campaign(300)
+    free, bound = engine(*TRUTH_RULES), engine({limit: knobs[limit]}, *TRUTH_RULES)
+    expected = Counter(_without_names(free.submit(messages, 0)))
+
+    seen, now, rounds = Counter[tuple[object, ...]](), 0, 0
+    while messages:
+        decision = bound.submit(messages, now)
+        refused = [r for r in decision.records if [knob for knob, _ in r.hits] == [limit]]
+        told = [r for r in decision.records if r not in refused]
+        seen.update(_without_names(Decision(records=told)))
+        left = {record.client_ref for record in refused}
+        messages = [sent for sent in messages if sent.client_ref in left]
+        now, rounds = now + 1_000_000, rounds + 1
+
+    assert seen == expected
+    assert rounds > 3
+
+
 def _without_names(decision: Decision) -> list[tuple[object, ...]]:
     """Drop the names of rules: one more stands before them here, so their places differ."""
     return [(what, truth, reports) for what, truth, _, reports in fates(decision)]

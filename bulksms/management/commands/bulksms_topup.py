@@ -9,35 +9,46 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bulksms import money
 from bulksms.exceptions import BulkSmsError
-from bulksms.models import Organisation
+from bulksms.management.common import balance, find_organisation
+from bulksms.models import LedgerEntry, Organisation
 from bulksms.services import wallet
 
 
 class Command(BaseCommand):
     help = (
-        "Credit an organisation's wallet, once per reference: repeating the command adds nothing."
+        "Credit an organisation's wallet, once per payment: repeating the command adds nothing, and"
+        " the same payment with another amount or for another organisation is an error. With"
+        " --reverse the payment is taken back; what is not there any more is owed, and nothing is"
+        " sent until it is paid."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("organisation", help="its slug")
-        parser.add_argument("amount", help="in the wallet's currency, e.g. 1500.00")
+        parser.add_argument(
+            "amount", nargs="?", help="in the wallet's currency, e.g. 1500.00; not with --reverse"
+        )
+        parser.add_argument(
+            "--provider", default="manual", help="who took the payment, e.g. mpesa (manual)"
+        )
         parser.add_argument(
             "--reference", required=True, help="the payment's own reference, e.g. an M-Pesa code"
         )
+        parser.add_argument("--reverse", action="store_true", help="the payment bounced")
         parser.add_argument("--note", default="", help="for the statement")
 
     def handle(self, **options: Any) -> None:
-        organisation = Organisation.objects.filter(slug=options["organisation"]).first()
-        if organisation is None:
-            known = ", ".join(Organisation.objects.values_list("slug", flat=True)[:20])
-            raise CommandError(f"no organisation {options['organisation']!r}; there are: {known}")
+        organisation = find_organisation(options["organisation"])
         try:
-            amount = money.parse(options["amount"])
-            entry = wallet.top_up(
-                organisation, amount, key=options["reference"], note=options["note"]
-            )
+            entry = self._move(organisation, options)
         except (ValueError, BulkSmsError) as error:
             raise CommandError(str(error)) from error
-        purse = wallet.of(organisation)
-        balance = money.sentence(purse.available_micros, purse.currency)
-        self.stdout.write(f"entry {entry.pk}: the balance of {organisation.slug} is {balance}")
+        self.stdout.write(f"entry {entry.pk} ({entry.kind}): {balance(organisation)}")
+
+    def _move(self, organisation: Organisation, options: Any) -> LedgerEntry:
+        key = wallet.payment_key(options["provider"], options["reference"])
+        if options["reverse"] and options["amount"] is None:
+            return wallet.reverse_top_up(organisation, key, key=key, note=options["note"])
+        if options["reverse"] or options["amount"] is None:
+            raise CommandError("give an amount, or --reverse without one")
+        amount = money.parse(options["amount"])
+        return wallet.top_up(organisation, amount, key=key, note=options["note"])

@@ -1,0 +1,187 @@
+"""What a worker does, and how it is struck.
+
+It connects back to the test and obeys its lines: ``dispatch``, ``dispatch-all``, ``apply``,
+``crowd <threads>``, ``arm``. Once armed, the step that its order names strikes it: it kills or stops
+itself before the step, after it, or inside it with its transaction still uncommitted. The steps of
+the product are wrapped from here; the product knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from django.conf import settings
+from django.db import connection
+
+from bulksms.models import Run
+from bulksms.services import dispatch, reports
+from tests.crash.clock import shared
+
+#: No worker lives longer, whatever happens to the test.
+LIFETIME_S = 120
+#: As a host is told to run its workers: a frozen process must not keep its locks for ever.
+PATIENCE = "idle_in_transaction_session_timeout=1500"
+CARRIER = "main"
+
+#: point -> (module, its step, where to strike). "connected" is further below, the points between two
+#: bytes are the proxy's.
+STEPS: Mapping[str, tuple[Any, str, str]] = {
+    "inside tx1": (dispatch, "claim", "inside"),
+    "after tx1": (dispatch, "claim", "after"),
+    "before tx2": (dispatch, "begin", "before"),
+    "after tx2": (dispatch, "begin", "after"),
+    "before tx3": (dispatch, "record", "before"),
+    "inside tx3": (dispatch, "record", "inside"),
+    "after tx3": (dispatch, "record", "after"),
+    "before apply": (reports, "apply_once", "before"),
+    "inside apply": (reports, "apply_once", "inside"),
+    "after apply": (reports, "apply_once", "after"),
+}
+
+
+class Blow:
+    """Strikes this process with ``signal_name``, once, and only when armed."""
+
+    def __init__(self, point: str, signal_name: str) -> None:
+        self._signal = signal.Signals[signal_name]
+        self._armed = False
+        if point == "connected":
+            self._wrap_connect()
+        elif point in STEPS:
+            self._wrap(*STEPS[point])
+
+    def arm(self) -> None:
+        self._armed = True
+
+    def strike(self) -> None:
+        if self._armed:
+            self._armed = False
+            os.kill(os.getpid(), self._signal)
+
+    def _wrap(self, module: Any, name: str, where: str) -> None:
+        step = getattr(module, name)
+
+        def struck(*args: Any) -> Any:
+            if where == "before":
+                self.strike()
+            elif where == "inside":
+                self._strike_at_commit()
+            result = step(*args)
+            if where == "after":
+                self.strike()
+            return result
+
+        setattr(module, name, struck)
+
+    def _strike_at_commit(self) -> None:
+        """Everything is written and nothing is committed."""
+        commit = connection.commit
+
+        def struck() -> None:
+            connection.commit = commit
+            self.strike()
+            commit()
+
+        if self._armed:
+            connection.commit = struck
+
+    def _wrap_connect(self) -> None:
+        """The connection stands, no byte is written, and the deadline is not checked yet."""
+        connect = aiohttp.TCPConnector.connect
+
+        async def struck(connector: Any, *args: Any, **kwargs: Any) -> Any:
+            made = await connect(connector, *args, **kwargs)
+            self.strike()
+            return made
+
+        aiohttp.TCPConnector.connect = struck  # type: ignore[method-assign]
+
+
+# What a worker does
+
+
+def dispatch_all() -> int:
+    asked = 0
+    while claimed := dispatch.run_once(CARRIER):
+        asked += claimed
+    return asked
+
+
+def crowd(threads: int) -> str:
+    """That many workers at once, until no message is queued; what they raised, if anything."""
+    failures: list[str] = []
+
+    def work() -> None:
+        try:
+            while Run.objects.filter(queued_count__gt=0).exists():
+                dispatch.run_once(CARRIER)
+                reports.apply_once()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            failures.append(f"{type(error).__name__}: {error}".replace("\n", " "))
+        finally:
+            connection.close()
+
+    crew = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    return "; ".join(failures) or "fine"
+
+
+def obey(line: str, blow: Blow) -> object:
+    command, _, argument = line.partition(" ")
+    match command:
+        case "arm":
+            return blow.arm()
+        case "dispatch":
+            return dispatch.run_once(CARRIER)
+        case "dispatch-all":
+            return dispatch_all()
+        case "apply":
+            return reports.apply_once()
+        case "crowd":
+            return crowd(int(argument))
+    raise ValueError(line)
+
+
+def work(order: Mapping[str, Any]) -> None:
+    """One worker's life: obey until the test hangs up."""
+    signal.alarm(LIFETIME_S)
+    settings.BULKSMS = order["bulksms"]
+    shared.path = Path(order["clock"]) if order["clock"] else None
+    if order["small_buffers"]:
+        use_small_buffers()
+    blow = Blow(order["point"], order["signal"])
+    connection.settings_dict["OPTIONS"] |= {"options": f"-c {PATIENCE}"}
+    with socket.create_connection(("127.0.0.1", order["port"])) as line_to_test:
+        wire = line_to_test.makefile("rw", buffering=1)
+        wire.write(f"{os.getpid()}\n")
+        for line in wire:
+            try:
+                result = obey(line.strip(), blow)
+            except Exception as error:  # noqa: BLE001 - a dramatiq worker would log it and live on
+                result = f"{type(error).__name__}: {error}".replace("\n", " ")
+                connection.close()
+            wire.write(f"{result}\n")
+
+
+def use_small_buffers() -> None:
+    """A long request needs several writes, as it does on a slow line."""
+    connect = aiohttp.TCPConnector.connect
+
+    async def small(connector: Any, *args: Any, **kwargs: Any) -> Any:
+        made = await connect(connector, *args, **kwargs)
+        made.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
+        )
+        return made
+
+    aiohttp.TCPConnector.connect = small  # type: ignore[method-assign]

@@ -1,0 +1,143 @@
+"""Plays one cell and says how it ended; the assertions of every cell stand here."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from bulksms import states
+from bulksms.services import reports
+from tests.crash.cells import APPLY_POINTS, BYTE_POINTS, MESSAGES, PER_REQUEST, Cell
+from tests.crash.stage import SUBMIT_TIMEOUT_S, Stage, Worker, wait_until
+
+#: Frozen at its first byte: a request of this many messages with this text fits into no buffer.
+LONG_TEXT = "A long text that has to be written in several pieces. " * 20
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was measured in one cell."""
+
+    cell: Cell
+    end: str = "did not end"
+    unknown: int = -1
+    duplicates: str = "?"
+    late_bytes: int = 0
+    faults: str = "?"
+    seconds: float = 0.0
+
+
+#: Of every cell that was played in this run, in order.
+played: list[Figures] = []
+
+
+def play(cell: Cell, stage: Stage) -> None:
+    """Strike a worker at the cell's point, let a healthy one finish, and compare with the table."""
+    figures, started = Figures(cell), time.monotonic()
+    played.append(figures)
+    stage.send(MESSAGES, LONG_TEXT if is_long(cell) else "Hi")
+    with_worker = strike(cell, stage)
+    stage.finish()
+    if cell.frozen:
+        figures.late_bytes = wake(with_worker, stage)
+        stage.finish()
+    check_end(cell, stage, figures)
+    figures.seconds = time.monotonic() - started
+
+
+def is_long(cell: Cell) -> bool:
+    return cell.frozen and cell.point == "first byte"
+
+
+def strike(cell: Cell, stage: Stage) -> Worker:
+    """One healthy request; then the worker is struck."""
+    blow = signal.SIGSTOP if cell.frozen else signal.SIGKILL
+    worker = stage.worker(cell.point, blow, small_buffers=is_long(cell))
+    assert worker.ask("dispatch") == str(PER_REQUEST)
+    if cell.point in APPLY_POINTS:
+        assert worker.ask("dispatch-all") == str(MESSAGES - PER_REQUEST)
+        stage.pass_time(10)
+    if cell.point in BYTE_POINTS:
+        stage.proxy.strike_at(cell.point, lambda: worker.strike(blow))
+        worker.tell("dispatch")
+        assert worker.is_struck.wait(30)
+    else:
+        worker.ask("arm")
+        worker.tell("apply" if cell.point in APPLY_POINTS else "dispatch")
+        worker.await_blow(blow)
+    return worker
+
+
+def wake(worker: Worker, stage: Stage) -> int:
+    """Let a frozen worker go on after its deadline; returns how many bytes it still sent."""
+    wait_until(worker.struck_at + SUBMIT_TIMEOUT_S + 0.1)
+    woken = time.monotonic()
+    worker.thaw()
+    worker.hear()
+    return stage.proxy.bytes_after(woken)
+
+
+def check_end(cell: Cell, stage: Stage, figures: Figures) -> None:
+    statuses, accepted = stage.statuses(), stage.accepted()
+    figures.unknown = statuses[states.UNKNOWN]
+    figures.duplicates = "{} {}".format(*stage.duplicates)
+    figures.end = told(statuses)
+    figures.faults = told_faults(stage)
+    assert stage.duplicates == (0, 0)
+    assert figures.late_bytes == 0, "bytes left after the deadline"
+    assert figures.faults == "silent"
+    assert statuses == +Counter(
+        {states.DELIVERED: MESSAGES - cell.unknown, states.UNKNOWN: cell.unknown}
+    )
+    assert accepted == +Counter({1: MESSAGES - cell.unknown, 0: cell.unknown})
+    assert stage.counters() == statuses
+    if cell.unknown:
+        check_deadline(cell, stage, figures)
+
+
+def check_deadline(cell: Cell, stage: Stage, figures: Figures) -> None:
+    """What nobody can know ends at its deadline, with its money."""
+    stage.reach_deadline()
+    statuses = stage.statuses()
+    figures.end += f", then {statuses[states.UNCONFIRMED]} unconfirmed"
+    figures.faults = told_faults(stage)
+    assert figures.faults == "silent"
+    assert statuses == {
+        states.DELIVERED: MESSAGES - cell.unknown, states.UNCONFIRMED: cell.unknown
+    }  # fmt: skip
+    assert stage.counters() == statuses
+    assert reports.apply_once() == 0
+
+
+def told(statuses: Counter[str]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+
+
+def told_faults(stage: Stage) -> str:
+    return "; ".join(stage.faults()) or "silent"
+
+
+def table() -> str:
+    """Every cell that was played, as text."""
+    head = ("struck", "carrier", "query", "end", "unknown", "duplicates", "late bytes", "audit")
+    rows = [head, *(_row(figures) for figures in played)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(figures: Figures) -> tuple[str, ...]:
+    cell = figures.cell
+    return (
+        f"{'frozen' if cell.frozen else 'killed'} {cell.point}",
+        cell.carrier,
+        ("lags" if cell.query_lags else "yes") if cell.query else "-",
+        figures.end,
+        str(figures.unknown),
+        figures.duplicates,
+        str(figures.late_bytes),
+        figures.faults,
+    )
