@@ -8,3 +8,12 @@ from django.dispatch import Signal
 #: Sender: the Wallet class. Arguments: ``organisation_id``, ``wallet_id``, ``currency``,
 #: ``available_micros``, ``threshold_micros``.
 low_balance = Signal()
+
+#: Messages are done: nothing more is expected of them. At most once each, in batches, and not after a
+#: crash between the commit and the signal: what must not be missed is read from the tables.
+#: Sender: the Message class. Arguments: ``campaign_id``, ``message_ids`` (list of UUID).
+messages_finished = Signal()
+
+#: All messages of a campaign are done. At most once per completion; a retry opens it again.
+#: Sender: the Campaign class. Argument: ``campaign_id``.
+campaign_finished = Signal()

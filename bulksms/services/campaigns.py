@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F, Sum
 
-from bulksms import db, states
+from bulksms import db, signals, states
 from bulksms.exceptions import NotFound
 from bulksms.models import Campaign, Hold, Message, Organisation
 
@@ -28,7 +29,7 @@ UPDATE {CAMPAIGNS} SET
     WHEN status = '{states.SCHEDULED}' AND sending_count = 0 AND scheduled_at > %s THEN status
     WHEN queued_count + sending_count > 0 THEN '{states.SENDING}'
     ELSE '{states.REPORTING}' END,
-  finished_at = CASE WHEN done_count = recipients_count THEN %s ELSE NULL END
+  finished_at = CASE WHEN done_count = recipients_count THEN COALESCE(finished_at, %s) END
 WHERE """
 
 
@@ -43,14 +44,30 @@ def lock(ids: Iterable[UUID]) -> None:
 
 
 def count(changes: Mapping[UUID, Mapping[str, int]], now: dt.datetime) -> None:
-    """Add to the counters of (locked) campaigns and let their status follow."""
+    """Add to the counters of (locked) campaigns and let their status follow.
+
+    A campaign of which this completes the last row is announced after the commit.
+    """
     if not changes:
         return
     columns = {"id": db.UUID_, **dict.fromkeys(COUNTERS, db.INT)}
     rows = [(id_, *(changes[id_].get(name, 0) for name in COUNTERS)) for id_ in sorted(changes)]
     db.add(CAMPAIGNS, columns, rows)
     those, params = db.matching("id", db.UUID_, sorted(changes))
-    db.execute(_RESTATE + those, [now, now, now, *params])
+    sql = f"{_RESTATE}{those} RETURNING id, finished_at"
+    restated = db.fetch(sql, [now, now, now, *params], (db.UUID_, db.TIME))
+    _announce([id_ for id_, finished_at in restated if finished_at == now])
+
+
+def _announce(finished: list[UUID]) -> None:
+    if not finished or not signals.campaign_finished.has_listeners(Campaign):
+        return
+
+    def send() -> None:
+        for id_ in finished:
+            signals.campaign_finished.send_robust(Campaign, campaign_id=id_)
+
+    transaction.on_commit(send, robust=True)
 
 
 @dataclass(frozen=True, slots=True)

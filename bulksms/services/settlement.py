@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from bulksms import db, states
+from django.db import transaction
+
+from bulksms import db, signals, states
 from bulksms.models import Hold, Message, Report, Run
 from bulksms.services import campaigns, refunds, wallet
 
@@ -113,6 +115,7 @@ def apply(
     _count(pairs, now)
     _settle(pairs, key, now)
     _foresee_refunds(pairs, result.refused, now)
+    _announce(pairs)
     result.counts.update(move.status for _, move in pairs)
     return result
 
@@ -128,6 +131,22 @@ def _lock_messages(ids: Sequence[UUID]) -> list[_Row]:
     those, params = db.matching("id", db.UUID_, sorted(ids))
     sql = f"SELECT {', '.join(_KINDS)} FROM {MESSAGES} WHERE {those} ORDER BY id{db.for_update()}"
     return [_Row._make(row) for row in db.fetch(sql, params, tuple(_KINDS.values()))]
+
+
+def _announce(pairs: Sequence[tuple[_Row, Move]]) -> None:
+    """Tell the host after the commit which messages are done now, a batch per campaign."""
+    if not signals.messages_finished.has_listeners(Message):
+        return
+    done: dict[UUID, list[UUID]] = defaultdict(list)
+    for row, move in pairs:
+        if row.done_at is None and (move.done or move.status in states.FINAL):
+            done[row.campaign_id].append(row.id)
+
+    def send() -> None:
+        for campaign_id, ids in done.items():
+            signals.messages_finished.send_robust(Message, campaign_id=campaign_id, message_ids=ids)
+
+    transaction.on_commit(send, robust=True)
 
 
 # The row

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.crash.play import table
+from tests.crash.figures import table
 
 if __name__ == "__main__":
     status = pytest.main(

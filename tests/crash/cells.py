@@ -117,7 +117,7 @@ class Cell:
         words = ["frozen" if self.frozen else "killed", self.point, self.carrier]
         words += ["with query" if self.query else "no query"]
         words += ["that lags"] if self.query_lags else []
-        return ", ".join(words)
+        return "-".join(words).replace(" ", "_")
 
 
 def killed(query: bool) -> list[Cell]:

@@ -5,32 +5,15 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from dataclasses import dataclass
 
 from bulksms import states
 from bulksms.services import reports
 from tests.crash.cells import APPLY_POINTS, BYTE_POINTS, MESSAGES, PER_REQUEST, Cell
+from tests.crash.figures import Figures, played
 from tests.crash.stage import SUBMIT_TIMEOUT_S, Stage, Worker, wait_until
 
 #: Frozen at its first byte: a request of this many messages with this text fits into no buffer.
 LONG_TEXT = "A long text that has to be written in several pieces. " * 20
-
-
-@dataclass(slots=True)
-class Figures:
-    """What was measured in one cell."""
-
-    cell: Cell
-    end: str = "did not end"
-    unknown: int = -1
-    duplicates: str = "?"
-    late_bytes: int = 0
-    faults: str = "?"
-    seconds: float = 0.0
-
-
-#: Of every cell that was played in this run, in order.
-played: list[Figures] = []
 
 
 def play(cell: Cell, stage: Stage) -> None:
@@ -117,27 +100,3 @@ def told(statuses: Counter[str]) -> str:
 
 def told_faults(stage: Stage) -> str:
     return "; ".join(stage.faults()) or "silent"
-
-
-def table() -> str:
-    """Every cell that was played, as text."""
-    head = ("struck", "carrier", "query", "end", "unknown", "duplicates", "late bytes", "audit")
-    rows = [head, *(_row(figures) for figures in played)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _row(figures: Figures) -> tuple[str, ...]:
-    cell = figures.cell
-    return (
-        f"{'frozen' if cell.frozen else 'killed'} {cell.point}",
-        cell.carrier,
-        ("lags" if cell.query_lags else "yes") if cell.query else "-",
-        figures.end,
-        str(figures.unknown),
-        figures.duplicates,
-        str(figures.late_bytes),
-        figures.faults,
-    )

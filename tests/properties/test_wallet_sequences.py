@@ -1,4 +1,4 @@
-"""Any sequence of what can happen to a wallet keeps its books: against a model of plain integers."""
+"""Any sequence of what can happen to a wallet keeps its books: against a model of integers."""
 
 from __future__ import annotations
 
@@ -46,12 +46,17 @@ class Model:
     """What should be there, in plain integers; written from the rules, not from the code."""
 
     def __init__(self) -> None:
-        self.available = self.owed = self.limit = self.spent_today = 0
+        self.available = self.owed = self.limit = 0
         self.cap: int | None = None
         self.top_ups: dict[str, int] = {}
         self.reversed: set[str] = set()
-        #: message -> [state, price, what became of its money, when it may be refunded or None]
+        #: message -> [state, price, its money, when it is refunded or None, day of its hold]
         self.rows: dict[UUID, list[Any]] = {}
+
+    @property
+    def spent_today(self) -> int:
+        counted = [row for row in self.rows.values() if row[2] != states.RELEASED]
+        return sum(row[1] for row in counted if row[4] == today())
 
     def comes_in(self, amount: int) -> None:
         paid = min(amount, self.owed)
@@ -80,6 +85,7 @@ class WalletMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
+        self.before = transaction.savepoint()
         virtual_clock.reset()
         self.model, self.steps = Model(), 0
         self.organisation = make_organisation(balance_micros=0, price_micros=None)
@@ -139,9 +145,8 @@ class WalletMachine(RuleBasedStateMachine):
         rows = accept(self.organisation, costs)
         assert [cost for _, cost in rows] == funded
         self.model.available -= sum(funded)
-        self.model.spent_today += sum(funded)
         for id_, cost in rows:
-            self.model.rows[id_] = [states.SENDING, cost, states.HELD, None]
+            self.model.rows[id_] = [states.SENDING, cost, states.HELD, None, today()]
 
     # Carriers
 
@@ -161,7 +166,7 @@ class WalletMachine(RuleBasedStateMachine):
 
     def expect(self, row: list[Any], word: str, error: str) -> int:
         """Move the model's row; returns what is released."""
-        old, cost, charge, refund_at = row
+        old, cost, charge = row[:3]
         if not states.allowed(old, word):
             if word == states.DELIVERED:
                 row[3] = None
@@ -173,7 +178,6 @@ class WalletMachine(RuleBasedStateMachine):
             row[2] = states.CAPTURED
         elif charge == states.HELD and word in states.FINAL:
             row[2] = states.RELEASED
-            self.model.spent_today -= cost
             return int(cost)
         rule_ = TABLE.get(f"{word}:{error}", TABLE.get(word))
         if row[2] == states.CAPTURED and cost and rule_ == "refund":
@@ -184,29 +188,12 @@ class WalletMachine(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([1, 11, 50, 72]))
     def wait(self, hours: int) -> None:
-        model, day = self.model, wallet.day_of(virtual_clock.now(), "Africa/Nairobi")
         virtual_clock.advance(hours=hours)
-        if virtual_clock.now() >= day[1]:
-            # Yesterday's holds count no more; what of them is released now must not count either.
-            model.spent_today = 0
-            self.forget_yesterday()
         refunds.pay_due(virtual_clock.now())
-        for row in model.rows.values():
+        for row in self.model.rows.values():
             if row[3] is not None and row[3] <= virtual_clock.now():
-                row[2:] = [states.REFUNDED, None]
-                model.comes_in(row[1])
-
-    def forget_yesterday(self) -> None:
-        """Let every open message end, so that releases stay within the day of their hold."""
-        open_ = [id_ for id_, row in self.model.rows.items() if row[0] == states.SENDING]
-        campaigns = set(Message.objects.filter(id__in=open_).values_list("campaign_id", flat=True))
-        moves = [Move(id_, states.FAILED) for id_ in sorted(open_)]
-        with transaction.atomic():
-            settlement.apply(moves, campaigns, key=self.key(), now=virtual_clock.now())
-        for id_ in open_:
-            self.model.comes_in(self.model.rows[id_][1])
-            self.model.rows[id_][0] = states.FAILED
-            self.model.rows[id_][2] = states.RELEASED
+                row[2:4] = [states.REFUNDED, None]
+                self.model.comes_in(row[1])
 
     # What must hold
 
@@ -230,9 +217,15 @@ class WalletMachine(RuleBasedStateMachine):
         check_books(self.organisation)
 
     def teardown(self) -> None:
-        assert list(audit.faults()) == []
-        Message.objects.all().delete()
-        Run.objects.all().delete()
+        try:
+            assert list(audit.faults()) == []
+        finally:
+            transaction.savepoint_rollback(self.before)
+
+
+def today() -> dt.date:
+    """In Nairobi, which is three hours ahead all year."""
+    return (virtual_clock.now() + dt.timedelta(hours=3)).date()
 
 
 @contextmanager

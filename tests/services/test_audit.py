@@ -10,7 +10,9 @@ import datetime as dt
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import count as count_from
 from typing import Any
 from unittest import mock
 from uuid import UUID
@@ -55,6 +57,14 @@ NUMBERS = kenyan_numbers(20)
 # The clean database
 
 
+SEEDS = count_from(1)
+
+
+def carrier_with(rules: list[object]) -> AbstractContextManager[FakeCarrier]:
+    """A fake carrier with rules. Each has its own seed, or their ids would be the same."""
+    return fake_carrier(next(SEEDS), rules)
+
+
 def send(count: int = 2, *, price: int = PRICE, organisation: Organisation | None = None) -> UUID:
     owner = organisation or make_organisation(100 * PRICE, price_micros=price)
     return send_bulk(recipients=NUMBERS[:count], message=TEXT, organisation=owner).id
@@ -79,7 +89,7 @@ def every_end() -> UUID:
         {"match": {"number": NUMBERS[4]}, "report": False},
     ]
     campaign = send(7)
-    with fake_carrier(rules=rules) as house:
+    with carrier_with(rules) as house:
         house.run()
         house.run(hours=73)
         house.run(hours=73)
@@ -89,7 +99,7 @@ def every_end() -> UUID:
 def lost(unknown_at_deadline: str) -> UUID:
     """A campaign of which no carrier ever spoke, ended by the deadline."""
     campaign = send(2)
-    with fake_carrier(rules=[{"lose_request": {"how": "reset"}}]):
+    with carrier_with([{"lose_request": {"how": "reset"}}]):
         drain()
     virtual_clock.advance(hours=73)
     with override_settings(
@@ -123,7 +133,7 @@ def retry(campaign: UUID) -> None:
 
 def retried() -> UUID:
     campaign = send(3)
-    with fake_carrier(rules=[{"match": {"number": NUMBERS[0]}, "refuse": "blocked"}]) as house:
+    with carrier_with([{"match": {"number": NUMBERS[0]}, "refuse": "blocked"}]) as house:
         house.run()
     retry(campaign)
     deliver()
@@ -133,7 +143,7 @@ def retried() -> UUID:
 def resent() -> UUID:
     """Unknown messages that an operator had sent again; the first attempt then spoke up."""
     campaign = send(2)
-    with fake_carrier(rules=[{"lose_request": {"how": "reset"}}]):
+    with carrier_with([{"lose_request": {"how": "reset"}}]):
         drain()
     rows = resolving.unknown_messages(campaign_id=campaign)
     assert resolving.decide(rows, resolving.RESEND, actor="op", why="urgent") == 2
@@ -166,7 +176,7 @@ def short_of_money() -> UUID:
 
 
 def deliver() -> None:
-    with fake_carrier() as house:
+    with carrier_with([]) as house:
         house.run()
 
 
@@ -217,12 +227,12 @@ class World:
 
     def _leave_open(self) -> None:
         Message.objects.filter(campaign=self.free_queued).update(carrier="main")
-        with fake_carrier(rules=[{"report": False}]) as house:
+        with carrier_with([{"report": False}]) as house:
             self.sent = send(2)
             self._hide(self.free_queued, house)
             self.sending = send(2)
             assert dispatch.claim(house.carrier)
-        with fake_carrier(rules=[{"lose_request": {"how": "reset"}}]):
+        with carrier_with([{"lose_request": {"how": "reset"}}]):
             self.unknown = send(3)
             drain()
         self.queued = send(3)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator import magic
 from simulator.engine import Decision, Engine, EngineSettings, Submission
 from simulator.schema import parse_rules
 from simulator.testing import serve_in_thread
@@ -255,3 +256,52 @@ def test_the_nth_arrival_is_counted() -> None:
     rows = carrier.submit(campaign(9), 0).rows
 
     assert [row.code for row in rows] == ["", "", "blocked"] * 3
+
+
+def test_reports_due_at_one_instant_go_out_in_one_order_whatever_came_first() -> None:
+    def posted(messages: Sequence[Submission]) -> list[str]:
+        carrier = engine({"report": {"state": "delivered", "delay_s": 60}})
+        carrier.submit(messages, 0)
+        return [callback.id for callback in carrier.due_callbacks(60_000_000)]
+
+    messages = [sent for sent in campaign(60) if not sent.client_ref.endswith("9")]
+
+    assert posted(messages) == posted(messages[::-1])
+
+
+def test_two_magic_numbers_in_one_request_make_one_fault_in_any_order() -> None:
+    lost = Submission("a", magic.ANSWER_RESET, "SHOP", "x")
+    silent = Submission("b", magic.ANSWER_SILENT, "SHOP", "x")
+
+    one, two = engine().submit([lost, silent], 0), engine().submit([silent, lost], 0)
+
+    assert one.fault is not None
+    assert one.fault == two.fault
+
+
+def test_what_is_processed_late_happens_at_its_own_time_however_late_we_look() -> None:
+    rules = ({"process_late": 60}, {"report": {"state": "delivered", "delay_s": 5}})
+    punctual, sleepy = engine(*rules), engine(*rules)
+    for carrier in (punctual, sleepy):
+        carrier.submit(campaign(3), 0)
+    punctual.take_up_due(60_000_000)
+
+    (first, *_), (second, *_) = (c.due_callbacks(10**9) for c in (punctual, sleepy))
+
+    assert first.due == second.due == 65_000_000
+    assert sleepy.oracle.records()[0].at == 60_000_000
+
+
+def test_report_times_are_rounded_up_to_whole_grains() -> None:
+    grain_us = 500_000
+    settings = EngineSettings(report_grain_us=grain_us, report_batch=10)
+    carrier = Engine(settings, parse_rules([]))
+    carrier.submit(campaign(40), 123_456)
+
+    callbacks = carrier.due_callbacks(10**9)
+
+    dues = [item.due for callback in callbacks for item in callback.items]
+    assert {due % grain_us for due in dues} == {0}
+    assert min(dues) >= 123_456 + 1_000_000
+    assert {len(callback.items) for callback in callbacks} <= set(range(1, 11))
+    assert len(callbacks) < 40

@@ -197,3 +197,29 @@ def post_of(lines: list[str], number: int) -> Any:
     fresh = InProcessTransport(seed=5, rules=RULES)
     answers = [post(fresh, *(message(i) for i in range(6))) for _ in range(number + 1)]
     return answers[-1]
+
+
+def test_equal_messages_in_one_request_are_echoed_each_with_its_own_fate() -> None:
+    twins = [message(1), {**message(1), "client_ref": "twin"}]
+    with serve_in_thread() as first:
+        recorded = send(first.url, twins).json()
+        lines = call("GET", f"{first.url}/_sim/journal").content.decode().splitlines()
+
+    with echo_of(lines) as second:
+        echoed = send(second.url, twins).json()
+        thrice = send(second.url, [{**message(1), "client_ref": "third"}])
+
+    assert echoed == recorded
+    assert thrice.status == 501
+
+
+def test_a_request_with_one_twin_too_many_is_not_in_the_journal() -> None:
+    with serve_in_thread() as first:
+        send(first.url, [message(1)])
+        lines = call("GET", f"{first.url}/_sim/journal").content.decode().splitlines()
+
+    with echo_of(lines) as second:
+        twins = send(second.url, [message(1), {**message(1), "client_ref": "twin"}])
+        alone = send(second.url, [message(1)])
+
+    assert (twins.status, alone.status) == (501, 200)

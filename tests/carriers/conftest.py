@@ -1,0 +1,21 @@
+"""Every test that takes ``kind`` or ``remote`` runs once per carrier."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulksms.carriers import locmem
+from tests.carriers.kinds import KINDS, REMOTE, Kind
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    locmem.outbox.clear()
+    found: Kind = request.param
+    return found
+
+
+@pytest.fixture(params=REMOTE, ids=lambda kind: kind.name)
+def remote(request: pytest.FixtureRequest) -> Kind:
+    found: Kind = request.param
+    return found
