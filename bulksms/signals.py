@@ -9,8 +9,8 @@ from django.dispatch import Signal
 #: ``available_micros``, ``threshold_micros``.
 low_balance = Signal()
 
-#: Messages are done: nothing more is expected of them. At most once each, in batches, and not after a
-#: crash between the commit and the signal: what must not be missed is read from the tables.
+#: Messages are done: nothing more is expected of them. At most once each, in batches, and not
+#: after a crash between the commit and the signal: what must not be missed is in the tables.
 #: Sender: the Message class. Arguments: ``campaign_id``, ``message_ids`` (list of UUID).
 messages_finished = Signal()
 

@@ -68,12 +68,15 @@ class Quote:
 
 def quote(organisation: Organisation, request: BulkRequest) -> Quote:
     """Price ``request`` without sending it. Raises InvalidRequest."""
-    _, found, currency = intake.prepare(organisation, request, clock.now())
+    now = clock.now()
+    _, found, currency = intake.prepare(organisation, request, now)
     common = str(request.message) if request.messages is None else ""
     texts = _Texts(common)
     rows = [texts.row(draft) for draft in found.rows]
-    available = wallet.spendable(wallet.of(organisation))
-    plan = wallet.plan([None if r.draft.error else r.cost_micros for r in rows], available)
+    purse = wallet.of(organisation)
+    available, cap_left = wallet.spendable(purse), wallet.cap_left(purse, now)
+    costs = [None if row.draft.error else row.cost_micros for row in rows]
+    plan = wallet.plan(costs, available, cap_left)
     reached = rows if plan.stopped_at is None else rows[: plan.stopped_at]
     return Quote(
         currency=currency,

@@ -25,8 +25,17 @@ from bulksms.services.outbox import Draft
 from bulksms.services.recipients import Drafts
 from bulksms.services.validation import PARTIAL, REJECT, BulkRequest, Terms
 
-INSUFFICIENT_BALANCE = "insufficient_balance"
-SKIPPED_DETAIL = "Processing stopped due to insufficient balance."
+#: What the first row over a limit is told, and those after it.
+STOPPED = {
+    wallet.INSUFFICIENT_BALANCE: (
+        "Insufficient balance. Required {required}, available {left}.",
+        "Processing stopped due to insufficient balance.",
+    ),
+    wallet.SPEND_CAP_REACHED: (
+        "Daily spend cap reached. Required {required}, left today {left}.",
+        "Processing stopped because the daily spend cap was reached.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +161,25 @@ def _accept(
 ) -> BulkResult:
     terms, found, currency = intake.prepare(organisation, request, now)
     purse = wallet.lock(organisation)
-    total = _fund(purse, found.rows, request, terms)
+    total = _fund(purse, found.rows, request, terms, now)
     campaign = _campaign(organisation, currency, request, terms, found, kind, now)
     _store(campaign, purse, found.rows, total, terms)
     return BulkResult.of(campaign, found.rows)
 
 
-def _fund(purse: Wallet, drafts: Sequence[Draft], request: BulkRequest, terms: Terms) -> int:
+def _fund(
+    purse: Wallet,
+    drafts: Sequence[Draft],
+    request: BulkRequest,
+    terms: Terms,
+    now: dt.datetime,
+) -> int:
     """Apply the funds rule to the drafts; returns what must be held, in micros.
 
     Raises PaymentRequired.
     """
     costs = [None if draft.error else draft.cost_micros for draft in drafts]
-    plan = wallet.plan(costs, wallet.spendable(purse))
+    plan = wallet.plan(costs, wallet.spendable(purse), wallet.cap_left(purse, now))
     if plan.stopped_at is not None:
         _stop(drafts, plan, purse.currency, request)
     if terms.max_cost_micros is not None and plan.total_micros > terms.max_cost_micros:
@@ -177,16 +192,20 @@ def _fund(purse: Wallet, drafts: Sequence[Draft], request: BulkRequest, terms: T
 
 
 def _stop(drafts: Sequence[Draft], plan: wallet.Plan, currency: str, request: BulkRequest) -> None:
-    """The money ends at one row: it says so, and every later one is skipped."""
-    at = plan.stopped_at or 0
-    required = money.sentence(drafts[at].cost_micros, currency)
-    available = money.sentence(plan.available_micros or 0, currency)
-    detail = f"Insufficient balance. Required {required}, available {available}."
+    """The money, or the day's cap, ends at one row: it says so, every later one is skipped."""
+    at, limit = plan.stopped_at or 0, plan.stopped_by or wallet.INSUFFICIENT_BALANCE
+    by_balance = limit == wallet.INSUFFICIENT_BALANCE
+    left = plan.available_micros if by_balance else plan.cap_left_micros
+    sentence, skipped = STOPPED[limit]
+    detail = sentence.format(
+        required=money.sentence(drafts[at].cost_micros, currency),
+        left=money.sentence(left or 0, currency),
+    )
     if request.on_insufficient_funds == REJECT:
-        raise PaymentRequired(detail, code=INSUFFICIENT_BALANCE)
-    drafts[at].refuse(INSUFFICIENT_BALANCE, detail)
+        raise PaymentRequired(detail, code=limit)
+    drafts[at].refuse(limit, detail)
     for draft in drafts[at + 1 :]:
-        draft.refuse("skipped", SKIPPED_DETAIL, states.SKIPPED)
+        draft.refuse("skipped", skipped, states.SKIPPED)
 
 
 # Rows

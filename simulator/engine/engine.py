@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simulator.engine import draws
 from simulator.engine.book import RuleBook
@@ -119,6 +119,8 @@ class Engine:
         chosen, digest = self._choose(messages)
         self._delay(decision, chosen, digest, client_timeout_us)
         refusal = self._refuse_whole(messages, chosen, now)
+        if refusal is None or "answer" in chosen:
+            self._request_faults.use(chosen, digest)
         if refusal is not None:
             self.refusals[refusal.code] += 1
             decision.refusal = refusal
@@ -264,7 +266,3 @@ class Engine:
             self.oracle.report_planned(1)
         self.schedule.add(pending)
         return pending
-
-    def with_settings(self, **changes: object) -> Engine:
-        """Return a fresh engine with the same rules and some settings changed."""
-        return Engine(replace(self.settings, **changes), self.rules)  # type: ignore[arg-type]

@@ -77,12 +77,15 @@ class RequestFaults:
         return [*(magic[salt] for salt in sorted(magic)), *self._book.candidates(knob, "")]
 
     def _has_tries(self, knob: str, rule: Rule, digest: bytes) -> bool:
-        """Count one more use of a knob with `tries` for equal requests; False when used up."""
+        """Say whether a knob with `tries` may still be used for equal requests."""
         tries: int | None = getattr(getattr(rule, knob), "tries", None)
-        if tries is None:
-            return True
-        self._used[knob, rule.salt, digest] += 1
-        return self._used[knob, rule.salt, digest] <= tries
+        return tries is None or self._used[knob, rule.salt, digest] < tries
+
+    def use(self, chosen: dict[str, Rule], digest: bytes) -> None:
+        """Count the chosen knobs that have `tries`. A throttled request uses none of them."""
+        for knob, rule in chosen.items():
+            if getattr(getattr(rule, knob), "tries", None) is not None:
+                self._used[knob, rule.salt, digest] += 1
 
 
 def draw_latency(latency: Latency, digest: bytes) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 ACCEPTED = "accepted"
-REFUSED = "refused"
 
 DELIVERED = "delivered"
 UNDELIVERED = "undelivered"

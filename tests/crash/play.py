@@ -49,7 +49,7 @@ def strike(cell: Cell, stage: Stage) -> Worker:
     else:
         worker.ask("arm")
         worker.tell("apply" if cell.point in APPLY_POINTS else "dispatch")
-        worker.await_blow(blow)
+        print("HEARD", worker.hear()); worker.await_blow(blow)
     return worker
 
 

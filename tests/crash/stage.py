@@ -45,7 +45,7 @@ TOKEN = "crash-matrix"
 SUBMIT_TIMEOUT_S = 2.0
 LEASE_S = 60.0
 #: How long a test waits for a process to do its part.
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 #: A healthy worker looks again after this much virtual time, this often: past lease and settle time.
 STEP_S, STEPS = 30, 30
 REPORT_DEADLINE_H = 73

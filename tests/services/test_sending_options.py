@@ -160,6 +160,26 @@ def test_reject_means_all_or_nothing() -> None:
     assert wallet.of(organisation).available_micros == 1_000_000
 
 
+def test_the_daily_cap_stops_the_first_row_over_it_and_skips_the_rest() -> None:
+    organisation = make_organisation(balance_micros=10_000_000, price_micros=1_000_000)
+    wallet.set_spend_cap(organisation, 2_500_000)
+
+    result = send(organisation, recipients=kenyan_numbers(4))
+
+    assert [(d.error, d.detail) for d in result.drafts] == [
+        ("", ""),
+        ("", ""),
+        (
+            "spend_cap_reached",
+            "Daily spend cap reached. Required KES 1.00, left today KES 0.50.",
+        ),
+        ("skipped", "Processing stopped because the daily spend cap was reached."),
+    ]
+    virtual_clock.advance(hours=24)
+    assert send(organisation).queued == 2
+    assert list(audit.faults()) == []
+
+
 # Labels
 
 

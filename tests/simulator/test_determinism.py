@@ -164,6 +164,20 @@ def test_a_fault_with_tries_lets_the_equal_request_through_afterwards() -> None:
     assert lost == [True, True, False, False]
 
 
+def test_a_throttled_request_uses_no_try_of_a_fault() -> None:
+    limit = {"throttle": {"parts_per_second": 1, "burst": 3}}
+    carrier = engine(limit, {"lose_answer": {"how": "reset", "tries": 1}})
+    carrier.submit([Submission("a", "254711000001", "SHOP", "first")] * 3, 0)
+    request = [Submission("b", "254711000002", "SHOP", "second")]
+
+    throttled = carrier.submit(request, 0)
+    lost = carrier.submit(request, 1_000_000)
+    through = carrier.submit(request, 2_000_000)
+
+    assert throttled.refusal is not None
+    assert (lost.fault is not None, through.fault) == (True, None)
+
+
 # --- shared state ----------------------------------------------------------------------------
 
 arrivals = st.lists(
