@@ -24,7 +24,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-postgres test-sqlite test-brokers test-cov lint format types \
+.PHONY: help venv demo test test-postgres test-sqlite test-brokers test-cov properties mutants crash lint format types \
         contracts migrations-check bench wheel clean distclean
 
 help:  ## this list
@@ -52,6 +52,15 @@ test-brokers: $(READY)  ## the tests against a real Redis and RabbitMQ (two URLs
 
 test-cov: $(READY)  ## the suite on PostgreSQL, and which lines it did not reach
 	@$(PYTEST) -n $(WORKERS) -m "$(NO_SERVICES)" --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+properties: $(READY)  ## the property tests at full length (2,000 cases through send_bulk)
+	@BULKSMS_CASES=2000 $(PYTEST) -n $(WORKERS) tests/properties $(ARGS)
+
+mutants: $(READY)  ## planted bugs, one at a time: a named test must turn red for each
+	@$(PY) -m tests.mutants
+
+crash: $(READY)  ## workers that really die, at every point, with every kind of carrier
+	@$(PY) -m tests.crash
 
 lint: $(READY)  ## ruff: rules and format
 	@$(PY) -m ruff check .

@@ -37,6 +37,10 @@ class RuleBook:
         """Say whether any rule (magic ones aside) sets `knob`."""
         return bool(self._of_knob[knob])
 
+    def concerns(self, knob: str, to: str) -> bool:
+        """Say whether any rule could set `knob` for this number (the quick way to a no)."""
+        return bool(self._of_knob[knob]) or to in self.magic
+
     def candidates(self, knob: str, to: str) -> Sequence[Rule]:
         """Return the rules that set `knob`, the magic one of this number before all others."""
         rule = self.magic.get(to)

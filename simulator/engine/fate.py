@@ -49,6 +49,7 @@ class Fate:
         self._book = book
         self._oracle = oracle
         self._shared = shared
+        self._deduplicates = book.uses("dedupe_by_ref")
         self._planner = Planner(settings.report_delay, settings.report_grain_us)
 
     def content(self, message: Submission) -> bytes:
@@ -65,14 +66,16 @@ class Fate:
         None instead of planned callbacks: de-duplicated, the record is an earlier acceptance.
         """
         counted: Counted = {}
-        known = self._deduplicated(message, content, counted)
-        if known is not None:
-            return known, None
+        if self._deduplicates:
+            known = self._deduplicated(message, content, counted)
+            if known is not None:
+                return known, None
         record = blank_record(message, content, now, shape)
-        hit = self._shared.refuse_message(message, now) or self._shared.out_of_credit(message)
-        if hit is not None:
-            self._oracle.add(_refused_by_state(record, hit))
-            return record, []
+        if self._shared.is_used:
+            hit = self._shared.refuse_message(message, now) or self._shared.out_of_credit(message)
+            if hit is not None:
+                self._oracle.add(_refused_by_state(record, hit))
+                return record, []
         identity = self._oracle.identify(message.client_ref, content)
         record.occurrence, record.try_number = identity.occurrence, identity.try_number
         planned = self._settle(record, message, counted)
@@ -96,7 +99,8 @@ class Fate:
             record.status = words.ACCEPTED
             record.id = write_id(pool[0] >> 1, forms.answer)
             record.price = self._price(record, message, key, counted, hits)
-            self._shared.charge(message)
+            if self._shared.is_used:
+                self._shared.charge(message)
         record.hits = tuple(hits)
         record.reports = self._planner.reports(record, outcome, base, pool)
         return self._with_reply(record, message, key, counted, base)
@@ -148,6 +152,8 @@ class Fate:
         hits: list[tuple[str, Rule]] | None = None,
     ) -> Rule | None:
         """Return the rule that decides `knob` for this message, if any; note it in `hits`."""
+        if not self._book.concerns(knob, message.to):
+            return None
         for rule in self._book.candidates(knob, message.to):
             if self._book.matches(rule, message, key, counted):
                 if hits is not None:
@@ -157,7 +163,7 @@ class Fate:
 
     def _deduplicated(self, message: Submission, content: bytes, counted: Counted) -> Record | None:
         """Return the earlier acceptance of this reference where a rule de-duplicates."""
-        if not message.client_ref or not self._book.uses("dedupe_by_ref"):
+        if not message.client_ref:
             return None
         rule = self.rule_of("dedupe_by_ref", message, content, counted)
         if rule is None or not rule.dedupe_by_ref:

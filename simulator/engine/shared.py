@@ -34,6 +34,8 @@ class SharedState:
         self._book = book
         self._buckets: dict[str, Bucket] = {}
         self._spent: dict[str, int] = {}
+        #: Whether any rule fills a bucket or spends credit: most accounts have none.
+        self.is_used = any(book.uses(knob) for knob in ("throttle", "queue", "credit"))
 
     def admit(self, messages: Sequence[Submission], now: int) -> Refusal | None:
         """Admit a request as a whole, or say why not (and then take nothing of it)."""
@@ -74,7 +76,7 @@ class SharedState:
             limit: Throttle | Queue = getattr(rule, knob)
             if limit.per != "message":
                 continue
-            bucket, units = self._bucket(knob, rule, limit), 1
+            bucket = self._bucket(knob, rule, limit)
             units = _parts(message) if knob == "throttle" else 1
             if not bucket.fits(units, now):
                 return Hit(code, knob, rule)

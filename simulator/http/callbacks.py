@@ -62,12 +62,17 @@ class Pump:
         self._poster = poster
         self._time_lock = time_lock
         self._woken = asyncio.Event()
+        self._waits_for: int | None = None
         self._window = asyncio.Semaphore(1 if account.clock.is_virtual else WINDOW)
         self._flying: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
-        """Look again: something was submitted, or time was moved."""
-        self._woken.set()
+        """Look again if something is due before the time that we wait for anyway."""
+        due = self._account.engine.next_due_at()
+        if due is None:
+            return
+        if self._waits_for is None or due < self._waits_for or due <= self._account.now():
+            self._woken.set()
 
     async def run(self) -> None:
         while True:
@@ -115,7 +120,7 @@ class Pump:
 
     async def _wait(self) -> None:
         """Sleep until the next due time of a real clock, or until woken."""
-        due = self._account.engine.next_due_at()
+        self._waits_for = due = self._account.engine.next_due_at()
         timeout_s: float | None = None
         if due is not None and not self._account.clock.is_virtual:
             timeout_s = max(0.0, (due - self._account.now()) / 1_000_000)
@@ -124,6 +129,8 @@ class Pump:
                 await self._woken.wait()
         except TimeoutError:
             return
+        finally:
+            self._waits_for = None
 
     async def stop(self) -> None:
         """Give up what is on the way."""

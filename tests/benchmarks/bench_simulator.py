@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import multiprocessing
 import os
 import time
@@ -147,13 +148,17 @@ async def summary(url: str) -> Any:
 
 
 async def bench_messages(count: int) -> None:
-    with other_process(serve) as (url, _):
-        took = await post_all(url, list(bodies(count, BATCH)), CONNECTIONS)
+    with other_process(serve) as (url, pid):
+        ready = list(bodies(count, BATCH))
+        before = cpu_seconds(pid)
+        took = await post_all(url, ready, CONNECTIONS)
+        cpu = cpu_seconds(pid) - before
         found = await summary(url)
     assert found["accepted"] + found["refused"] == count
     print(
         f"messages, batches of {BATCH}: {count / took:>10,.0f} /s   "
-        f"(accepted {found['accepted']:,}, duplicates {found['duplicates']['by_reference']})"
+        f"(accepted {found['accepted']:,}, duplicates {found['duplicates']['by_reference']}; "
+        f"{count / cpu:,.0f} per CPU second of the simulator)"
     )
 
 
@@ -180,19 +185,20 @@ async def bench_reports(count: int) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     target = f"http://127.0.0.1:{runner.addresses[0][1]}/reports"
-    with other_process(serve, target) as (url, _):
+    with other_process(serve, target) as (url, pid):
         expected = count
         await post_all(url, list(bodies(count, BATCH)), CONNECTIONS)
         expected = (await summary(url))["reports"]["planned"]
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), cpu_seconds(pid)
         opened.set()
         await finished.wait()
-        took = time.perf_counter() - begun
+        took, cpu = time.perf_counter() - begun, cpu_seconds(pid) - before
         found = await summary(url)
     await runner.cleanup()
     print(
         f"reports, bodies of {BATCH}:    {expected / took:>10,.0f} /s   "
-        f"(planned {expected:,}, received {got:,}, lost {found['reports']['lost']})"
+        f"(planned {expected:,}, received {got:,}, lost {found['reports']['lost']}; "
+        f"{expected / cpu:,.0f} per CPU second)"
     )
 
 
@@ -200,16 +206,25 @@ async def bench_single(count: int, rounds: int = 3) -> None:
     """Echo and simulator in turn, the best of `rounds` each: another process disturbs both."""
     ready = list(bodies(count, 1))
     rates = {"echo": 0.0, "simulator": 0.0}
+    cpu = {"echo": math.inf, "simulator": math.inf}
     for name, target in (("echo", serve_echo), ("simulator", serve)) * rounds:
-        with other_process(target) as (url, _):
+        with other_process(target) as (url, pid):
             await post_all(url, ready[:200], CONNECTIONS)
+            before = cpu_seconds(pid)
             rate = (count - 200) / await post_all(url, ready[200:], CONNECTIONS)
             rates[name] = max(rates[name], rate)
-    ratio = rates["echo"] / rates["simulator"]
+            cpu[name] = min(cpu[name], cpu_seconds(pid) - before)
     print(
         f"one message a request:      {rates['simulator']:>10,.0f} /s   "
-        f"(plain aiohttp echo {rates['echo']:,.0f} /s: {ratio:.2f} times as fast)"
+        f"(plain aiohttp echo {rates['echo']:,.0f} /s: {rates['echo'] / rates['simulator']:.2f} "
+        f"times as fast, {cpu['simulator'] / cpu['echo']:.2f} times the CPU)"
     )
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process: what another busy process cannot distort."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mb(pid: int) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from bulksms.carriers import locmem
+from bulksms.carriers.transport import transport_from
 from tests.carriers.kinds import KINDS, REMOTE, Kind
 
 
@@ -19,3 +22,9 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 def remote(request: pytest.FixtureRequest) -> Kind:
     found: Kind = request.param
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _give_back_sockets() -> Iterator[None]:
+    yield
+    transport_from({}).close()

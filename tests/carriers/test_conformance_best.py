@@ -154,7 +154,7 @@ def test_the_declarations_agree_with_each_other(kind: Kind) -> None:
     assert 1 <= kind.build().batch_size <= backend.max_batch
     # Who is asked by reference must be able to say it back.
     assert not (backend.has_query and backend.matches_by == "number")
-    # A carrier that dispatch may not ask twice is one that does not tell reports apart by number.
+    # What is declared is there, and what is there is declared.
     assert (type(kind.build()).query is not Carrier.query) == backend.has_query
 
 

@@ -1,6 +1,6 @@
 """The cells: where a worker is struck, what the carrier does meanwhile, and how it must end.
 
-A campaign of 20 messages leaves in requests of 5. A healthy request is recorded first; the worker is
+A campaign of 20 messages leaves in requests of 5. One healthy request is recorded first; the worker is
 struck in the next one, the *second*, and the carrier misbehaves at its messages, once.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-MESSAGES = 20
-PER_REQUEST = 5
+MESSAGES, PER_REQUEST, TEXT = 20, 5, "Hi"
+#: Frozen in the middle of writing: such a request fits into no buffer.
+LONG_MESSAGES, LONG_PER_REQUEST = 400, 200
+LONG_TEXT = "A long text that has to be written in several pieces. " * 20
 
 #: What the carrier does with the second request; the rules speak of its numbers.
 CARRIERS: Mapping[str, Mapping[str, object]] = {
@@ -72,7 +74,7 @@ UNKNOWN_AFTER_FREEZE: Mapping[str, int] = {
     "before tx2": 0,
     "after tx2": 0,
     "connected": 0,
-    "first byte": 5,
+    "first byte": LONG_PER_REQUEST,
     "last byte": 0,
     "before tx3": 0,
     "inside tx3": 0,
@@ -93,6 +95,22 @@ class Cell:
     #: Stopped and woken later, instead of killed.
     frozen: bool = False
     query_lags: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        return self.frozen and self.point == "first byte"
+
+    @property
+    def messages(self) -> int:
+        return LONG_MESSAGES if self.is_long else MESSAGES
+
+    @property
+    def per_request(self) -> int:
+        return LONG_PER_REQUEST if self.is_long else PER_REQUEST
+
+    @property
+    def text(self) -> str:
+        return LONG_TEXT if self.is_long else TEXT
 
     @property
     def unknown(self) -> int:

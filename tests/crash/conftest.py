@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.cells import PER_REQUEST, Cell
+from tests.crash.cells import Cell
 from tests.crash.stage import Nursery, Stage, open_stage, settings_of
 from tests.factories import kenyan_numbers
 
@@ -39,8 +39,8 @@ def stage(
 
 
 def of_cell(cell: Cell) -> Mapping[str, Any]:
-    second = kenyan_numbers(2 * PER_REQUEST)[PER_REQUEST:]
+    second = kenyan_numbers(2 * cell.per_request)[cell.per_request :]
     return {
-        "bulksms": settings_of(query=cell.query, per_request=PER_REQUEST),
+        "bulksms": settings_of(query=cell.query, per_request=cell.per_request),
         "rules": cell.rules(second),
     }

@@ -162,8 +162,9 @@ def work(order: Mapping[str, Any]) -> None:
     blow = Blow(order["point"], order["signal"])
     connection.settings_dict["OPTIONS"] |= {"options": f"-c {PATIENCE}"}
     with socket.create_connection(("127.0.0.1", order["port"])) as line_to_test:
-        wire = line_to_test.makefile("rw", buffering=1)
+        wire = line_to_test.makefile("rw")
         wire.write(f"{os.getpid()}\n")
+        wire.flush()
         for line in wire:
             try:
                 result = obey(line.strip(), blow)
@@ -171,6 +172,7 @@ def work(order: Mapping[str, Any]) -> None:
                 result = f"{type(error).__name__}: {error}".replace("\n", " ")
                 connection.close()
             wire.write(f"{result}\n")
+            wire.flush()
 
 
 def use_small_buffers() -> None:

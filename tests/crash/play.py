@@ -8,19 +8,16 @@ from collections import Counter
 
 from bulksms import states
 from bulksms.services import reports
-from tests.crash.cells import APPLY_POINTS, BYTE_POINTS, MESSAGES, PER_REQUEST, Cell
+from tests.crash.cells import APPLY_POINTS, BYTE_POINTS, Cell
 from tests.crash.figures import Figures, played
 from tests.crash.stage import SUBMIT_TIMEOUT_S, Stage, Worker, wait_until
-
-#: Frozen at its first byte: a request of this many messages with this text fits into no buffer.
-LONG_TEXT = "A long text that has to be written in several pieces. " * 20
 
 
 def play(cell: Cell, stage: Stage) -> None:
     """Strike a worker at the cell's point, let a healthy one finish, and compare with the table."""
     figures, started = Figures(cell), time.monotonic()
     played.append(figures)
-    stage.send(MESSAGES, LONG_TEXT if is_long(cell) else "Hi")
+    stage.send(cell.messages, cell.text)
     with_worker = strike(cell, stage)
     stage.finish()
     if cell.frozen:
@@ -30,17 +27,13 @@ def play(cell: Cell, stage: Stage) -> None:
     figures.seconds = time.monotonic() - started
 
 
-def is_long(cell: Cell) -> bool:
-    return cell.frozen and cell.point == "first byte"
-
-
 def strike(cell: Cell, stage: Stage) -> Worker:
     """One healthy request; then the worker is struck."""
     blow = signal.SIGSTOP if cell.frozen else signal.SIGKILL
-    worker = stage.worker(cell.point, blow, small_buffers=is_long(cell))
-    assert worker.ask("dispatch") == str(PER_REQUEST)
+    worker = stage.worker(cell.point, blow, small_buffers=cell.is_long)
+    assert worker.ask("dispatch") == str(cell.per_request)
     if cell.point in APPLY_POINTS:
-        assert worker.ask("dispatch-all") == str(MESSAGES - PER_REQUEST)
+        assert worker.ask("dispatch-all") == str(cell.messages - cell.per_request)
         stage.pass_time(10)
     if cell.point in BYTE_POINTS:
         stage.proxy.strike_at(cell.point, lambda: worker.strike(blow))
@@ -49,7 +42,7 @@ def strike(cell: Cell, stage: Stage) -> Worker:
     else:
         worker.ask("arm")
         worker.tell("apply" if cell.point in APPLY_POINTS else "dispatch")
-        print("HEARD", worker.hear()); worker.await_blow(blow)
+        worker.await_blow(blow)
     return worker
 
 
@@ -72,9 +65,9 @@ def check_end(cell: Cell, stage: Stage, figures: Figures) -> None:
     assert figures.late_bytes == 0, "bytes left after the deadline"
     assert figures.faults == "silent"
     assert statuses == +Counter(
-        {states.DELIVERED: MESSAGES - cell.unknown, states.UNKNOWN: cell.unknown}
+        {states.DELIVERED: cell.messages - cell.unknown, states.UNKNOWN: cell.unknown}
     )
-    assert accepted == +Counter({1: MESSAGES - cell.unknown, 0: cell.unknown})
+    assert accepted == +Counter({1: cell.messages - cell.unknown, 0: cell.unknown})
     assert stage.counters() == statuses
     if cell.unknown:
         check_deadline(cell, stage, figures)
@@ -88,7 +81,7 @@ def check_deadline(cell: Cell, stage: Stage, figures: Figures) -> None:
     figures.faults = told_faults(stage)
     assert figures.faults == "silent"
     assert statuses == {
-        states.DELIVERED: MESSAGES - cell.unknown, states.UNCONFIRMED: cell.unknown
+        states.DELIVERED: cell.messages - cell.unknown, states.UNCONFIRMED: cell.unknown
     }  # fmt: skip
     assert stage.counters() == statuses
     assert reports.apply_once() == 0

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,7 +29,7 @@ from django.db import connection
 
 from bulksms import send_bulk, states
 from bulksms.models import Campaign, Message
-from bulksms.services import audit, reconcile
+from bulksms.services import audit, reconcile, routing
 from bulksms.testing import drain
 from simulator.clocks import FileClock
 from simulator.testing import serve_in_thread
@@ -47,7 +47,7 @@ LEASE_S = 60.0
 #: How long a test waits for a process to do its part.
 PATIENCE_S = 20.0
 #: A healthy worker looks again after this much virtual time, this often: past lease and settle time.
-STEP_S, STEPS = 30, 30
+STEP_S, STEPS = 75, 12
 REPORT_DEADLINE_H = 73
 
 
@@ -61,7 +61,7 @@ class Nursery:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, bufsize=1,
             env={**os.environ, URL_VARIABLE: _url(connection.settings_dict)},
         )  # fmt: skip
-        self._changes: defaultdict[int, queue.Queue[str]] = defaultdict(queue.Queue)
+        self._changes: dict[int, queue.SimpleQueue[str]] = {}
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -74,9 +74,12 @@ class Nursery:
         seen = []
         while change not in seen:
             try:
-                seen.append(self._changes[pid].get(timeout=PATIENCE_S))
+                seen.append(self._changes_of(pid).get(timeout=PATIENCE_S))
             except queue.Empty:
                 raise AssertionError(f"{pid} {seen}, not {change}\n{self.complaints()}") from None
+
+    def _changes_of(self, pid: int) -> queue.SimpleQueue[str]:
+        return self._changes.setdefault(pid, queue.SimpleQueue())
 
     def complaints(self) -> str:
         self._log.seek(0)
@@ -95,7 +98,7 @@ class Nursery:
             for line in self._process.stdout:
                 pid, _, change = line.strip().partition(" ")
                 if pid.isdigit():
-                    self._changes[int(pid)].put(change)
+                    self._changes_of(int(pid)).put(change)
 
 
 def _url(settings: Mapping[str, Any]) -> str:
@@ -117,7 +120,7 @@ class Worker:
             nursery.fork({**order, "port": listener.getsockname()[1]})
             self._socket, _ = listener.accept()
         self._socket.settimeout(PATIENCE_S)
-        self._wire = self._socket.makefile("rw", buffering=1)
+        self._wire = self._socket.makefile("rw")
         self.pid = int(self._wire.readline())
         self._is_dead = False
         self.is_struck = threading.Event()
@@ -125,6 +128,7 @@ class Worker:
 
     def tell(self, command: str) -> None:
         self._wire.write(f"{command}\n")
+        self._wire.flush()
 
     def hear(self) -> str:
         """Its next answer; empty if it died."""
@@ -285,6 +289,7 @@ def open_stage(
         _, _, port = simulator.url.rpartition(":")
         proxy = cleanup.enter_context(Proxy(("127.0.0.1", int(port))))
         settings.BULKSMS = through(bulksms, simulator.url)
+        cleanup.callback(lambda: routing.carrier("main").close())
         stage = Stage(nursery, simulator, proxy, settings.BULKSMS)
         cleanup.callback(stage.close)
         yield stage

@@ -1,0 +1,138 @@
+"""The bugs: what is right, what is wrong, and the test that must notice."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    """``right`` stands once in ``file``; with ``wrong`` in its place, ``test`` must fail."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    test: str
+
+
+DISPATCH = "tests/services/test_dispatch.py"
+SENDING = "tests/services/test_sending.py"
+OPTIONS = "tests/services/test_sending_options.py"
+
+BUGS = (
+    Bug(
+        "an expiry in our queue is captured",
+        "bulksms/states.py",
+        "return old != QUEUED and (new == SENT or new in REPORTED)",
+        "return new == SENT or new in REPORTED",
+        f"{DISPATCH}::test_queued_messages_expire_unsent_and_their_money_comes_back",
+    ),
+    Bug(
+        "a price of exactly the balance is refused",
+        "bulksms/services/wallet.py",
+        "if left is not None and cost > left:",
+        "if left is not None and cost >= left:",
+        f"{SENDING}::test_a_balance_that_equals_the_price_is_enough_and_one_micro_less_is_not",
+    ),
+    Bug(
+        "after the money ends a cheaper one is still sent",
+        "bulksms/services/sending.py",
+        "    for draft in drafts[at + 1 :]:\n        draft.refuse(",
+        "    for draft in drafts[at + 2 :]:\n        draft.refuse(",
+        f"{SENDING}::"
+        "test_from_the_first_unaffordable_recipient_on_all_are_skipped_even_cheap_and_invalid",
+    ),
+    Bug(
+        "a number without a rate is free",
+        "bulksms/services/intake.py",
+        "        if price is None:",
+        "        if price is False:",
+        f"{SENDING}::test_a_number_without_a_rate_is_refused_and_never_free",
+    ),
+    Bug(
+        "begin does not look at the lease",
+        "bulksms/services/dispatch.py",
+        "status=states.CLAIMED, lease_until__gt=now",
+        "status=states.CLAIMED",
+        f"{DISPATCH}::test_a_worker_that_died_before_asking_gives_its_rows_back",
+    ),
+    Bug(
+        "a lost answer goes back to the queue",
+        "bulksms/carriers/http.py",
+        'return SubmitResult("unknown", code="no_answer"',
+        'return SubmitResult("refused", temporary=True, code="no_answer"',
+        f"{DISPATCH}::test_a_lost_answer_makes_the_messages_unknown_and_their_reports_end_it",
+    ),
+    Bug(
+        "a row that is missing in the answer counts as accepted",
+        "bulksms/services/dispatch.py",
+        'MISSING = SubmitResult("unknown", code="missing_in_answer")',
+        'MISSING = SubmitResult("accepted")',
+        f"{DISPATCH}::test_a_row_missing_in_the_answer_is_unknown_and_an_extra_one_is_ignored",
+    ),
+    Bug(
+        "a final state goes back",
+        "bulksms/states.py",
+        "    UNCONFIRMED: REPORTED,",
+        "    UNCONFIRMED: REPORTED,\n    DELIVERED: REPORTED,",
+        f"{DISPATCH}::test_reports_out_of_order_never_take_a_final_state_back",
+    ),
+    Bug(
+        "a refused message keeps its money",
+        "bulksms/services/settlement.py",
+        "        elif move.status in states.FINAL:\n            ended.append(row)",
+        "        elif move.status in ():\n            ended.append(row)",
+        f"{DISPATCH}::test_a_refusal_for_good_fails_the_message_and_releases_its_money",
+    ),
+    Bug(
+        "rows that moved already are moved and paid for again",
+        "bulksms/services/settlement.py",
+        "if ours and states.allowed(row.status, move.status):",
+        "if ours:",
+        f"{DISPATCH}::test_recording_twice_pays_once",
+    ),
+    Bug(
+        "one query is proof enough",
+        "bulksms/services/resolving.py",
+        "            if str(row.id) in absent_before",
+        "            if True",
+        "tests/services/test_resolving.py::test_one_query_that_knows_nothing_is_no_proof",
+    ),
+    Bug(
+        "an early report is thrown away",
+        "bulksms/services/reports.py",
+        'ended[match.report.pk] = (states.PARKED, "not_recorded_yet")',
+        'ended[match.report.pk] = (states.IGNORED, "not_recorded_yet")',
+        f"{DISPATCH}::test_a_report_that_comes_before_the_answer_is_kept_and_applied",
+    ),
+    Bug(
+        "more requests than the window",
+        "bulksms/services/dispatch.py",
+        "for slot in range(1, carrier.window + 1) if slot not in taken",
+        "for slot in range(1, carrier.window + 9) if slot not in taken",
+        f"{DISPATCH}::test_no_more_requests_than_the_window_are_open_at_once",
+    ),
+    Bug(
+        "the same idempotency key sends twice",
+        "bulksms/services/sending.py",
+        "            if first is not None:\n                return _replay(first)",
+        "            if first is None and False:\n                return _replay(first)",
+        f"{OPTIONS}::test_the_same_key_is_the_same_request_once",
+    ),
+    Bug(
+        "a suppressed number is texted",
+        "bulksms/services/dispatch.py",
+        "        if (row.organisation_id, row.number) in listed:",
+        "        if (row.number, row.organisation_id) in listed:",
+        "tests/services/test_stops.py::"
+        "test_a_number_suppressed_after_acceptance_gets_nothing_and_its_money_comes_back",
+    ),
+    Bug(
+        "campaigns are locked in the order of the caller",
+        "bulksms/services/campaigns.py",
+        'f"SELECT id FROM {CAMPAIGNS} WHERE {those} ORDER BY id{db.for_update()}"',
+        'f"SELECT id FROM {CAMPAIGNS} WHERE {those} ORDER BY random(){db.for_update()}"',
+        "tests/concurrency/test_wallet_races.py::"
+        "test_settling_two_organisations_in_opposite_order_never_deadlocks",
+    ),
+)
