@@ -9,7 +9,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from bulksms import conf
+from bulksms import clock, conf
 from bulksms.services import refunds, routing
 
 
@@ -24,6 +24,7 @@ def register() -> None:
         check_broker,
         check_settings,
         check_time_zones,
+        check_clock,
         check_carriers,
         check_refunds,
         check_timeouts,
@@ -55,6 +56,14 @@ def check_time_zones(**_: Any) -> list[checks.CheckMessage]:
     if django_settings.USE_TZ:
         return []
     return [checks.Error("bulksms needs USE_TZ = True.", "Set it.", id="bulksms.E010")]
+
+
+def check_clock(**_: Any) -> list[checks.CheckMessage]:
+    if django_settings.DEBUG or not clock.is_virtual():
+        return []
+    text = "BULKSMS['CLOCK'] is a clock that tests move, and DEBUG is off."
+    hint = "Remove it: a live system whose time somebody else sets never expires anything."
+    return [checks.Error(text, hint, id="bulksms.E011")]
 
 
 def check_carriers(**_: Any) -> list[checks.CheckMessage]:

@@ -40,6 +40,11 @@ def now() -> dt.datetime:
     return _load(conf.settings.CLOCK).now()
 
 
+def is_virtual() -> bool:
+    """Whether the configured clock is one that tests move."""
+    return bool(getattr(_load(conf.settings.CLOCK), "is_virtual", False))
+
+
 def now_ms() -> int:
     """Milliseconds since 1970-01-01 UTC on the configured clock."""
     return int(now().timestamp() * 1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from importlib import import_module
+from typing import Any
 from uuid import UUID
 
 import dramatiq
@@ -13,26 +14,31 @@ from bulksms import conf, queues
 from bulksms.services import dispatch, reports, resolving
 
 QUEUE = "bulksms"
-TIME_LIMIT_MS = int(conf.settings.TIME_LIMIT_S * 1000)
 
 
-@dramatiq.actor(
-    actor_name=queues.DISPATCH, queue_name=QUEUE, max_retries=0, time_limit=TIME_LIMIT_MS
-)
+def _options() -> dict[str, Any]:
+    """What the host's middleware understands: dramatiq refuses options that nobody reads."""
+    wanted = {"max_retries": 0, "time_limit": int(conf.settings.TIME_LIMIT_S * 1000)}
+    known = dramatiq.get_broker().actor_options
+    return {"queue_name": QUEUE} | {name: wanted[name] for name in wanted if name in known}
+
+
+_OPTIONS = _options()
+
+
+@dramatiq.actor(actor_name=queues.DISPATCH, **_OPTIONS)
 def run_dispatch(carrier: str) -> None:
     """The carrier has work."""
     dispatch.run_once(carrier)
 
 
-@dramatiq.actor(
-    actor_name=queues.APPLY_REPORTS, queue_name=QUEUE, max_retries=0, time_limit=TIME_LIMIT_MS
-)
+@dramatiq.actor(actor_name=queues.APPLY_REPORTS, **_OPTIONS)
 def apply_reports() -> None:
     """Reports are stored."""
     reports.apply_once()
 
 
-@dramatiq.actor(actor_name=queues.QUERY, queue_name=QUEUE, max_retries=0, time_limit=TIME_LIMIT_MS)
+@dramatiq.actor(actor_name=queues.QUERY, **_OPTIONS)
 def query_submission(submission_id: str) -> None:
     """Unknown messages may be asked about."""
     resolving.query_once(UUID(submission_id))

@@ -14,15 +14,24 @@ with ``BULKSMS["CARRIERS"] = {"main": {"BACKEND": "bulksms.carriers.locmem.Locme
 from __future__ import annotations
 
 import datetime as dt
+import mmap
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 
 from bulksms import clock
 from bulksms.carriers.base import Carrier
 from bulksms.carriers.locmem import outbox
 from bulksms.services import dispatch, reconcile, reports, resolving, routing
 
-__all__ = ["VirtualClock", "drain", "outbox", "use_carrier", "virtual_clock"]
+__all__ = [
+    "SharedClock", "VirtualClock", "drain", "outbox", "peer_view", "tick", "use_carrier",
+    "virtual_clock",
+]  # fmt: skip
 
 #: ``drain`` gives up after this many steps: something wakes itself for ever.
 MAX_STEPS = 100_000
@@ -31,6 +40,7 @@ MAX_STEPS = 100_000
 class VirtualClock:
     """A clock that stands still until :meth:`advance`. Starts at a fixed moment."""
 
+    is_virtual = True
     START = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
 
     def __init__(self) -> None:
@@ -45,6 +55,41 @@ class VirtualClock:
 
     def reset(self) -> None:
         self._now = self.START
+
+
+class SharedClock:
+    """Reads the time that the simulator writes (``--clock file:PATH``): one for all processes.
+
+    UTC microseconds, eight bytes, little-endian. Put an instance into a module of your own and its
+    dotted path into ``BULKSMS["CLOCK"]``; a system check refuses it with DEBUG off.
+    """
+
+    is_virtual = True
+    _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._map: mmap.mmap | None = None
+
+    def now(self) -> dt.datetime:
+        if self._map is None:
+            with self._path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
+        (micros,) = struct.unpack("<q", self._map[:8])
+        return self._EPOCH + dt.timedelta(microseconds=micros)
+
+
+@csrf_exempt
+def peer_view(request: HttpRequest) -> JsonResponse:
+    """Our side of the simulator's clock: do what is due now, say when something is due next.
+
+    Mount it in a test project and register its address with ``PUT /_sim/clock/peers``.
+    """
+    drain()
+    tick()
+    drain()
+    due = reconcile.next_due_at(clock.now())
+    return JsonResponse({"next_due_at": due.isoformat() if due else None})
 
 
 #: For ``BULKSMS["CLOCK"] = "bulksms.testing.virtual_clock"``.

@@ -14,10 +14,20 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from bulksms import clock, conf, queues, states
-from bulksms.models import Campaign, Hold, Lease, Message, Report, Run, Submission
+from bulksms.models import (
+    Campaign,
+    CarrierState,
+    Hold,
+    Lease,
+    Message,
+    Refund,
+    Report,
+    Run,
+    Submission,
+)
 from bulksms.services import campaigns, dispatch, refunds, resolving, routing, settlement
 from bulksms.services.settlement import Move
 
@@ -33,6 +43,39 @@ def tick_once() -> Counter[str]:
     for name, sweep in SWEEPS.items():
         done[name] = sweep(clock.now())
     return +done
+
+
+def next_due_at(now: dt.datetime) -> dt.datetime | None:
+    """The next moment after ``now`` at which time alone brings something about; None = nothing.
+
+    For clocks that jump from event to event (tests); a running tick simply looks every second.
+    """
+    waiting = Q(awaiting_report_count__gt=0) | Q(unknown_count__gt=0)
+    open_ = Campaign.objects.filter(waiting, finished_at=None).values("id")
+    asked = Message.objects.filter(campaign_id__in=open_, done_at=None)
+    deadline = dt.timedelta(seconds=conf.settings.REPORT_DEADLINE_S)
+    queued = Campaign.objects.filter(finished_at=None, queued_count__gt=0)
+    runs = Run.objects.filter(queued_count__gt=0, is_paused=False)
+    requests = Submission.objects.filter(status__in=states.OPEN_SUBMISSIONS)
+    moments = [
+        _next(runs, "due_at", now),
+        _next(CarrierState.objects.all(), "slow_until", now),
+        _next(requests, "lease_until", now),
+        _next(Submission.objects.all(), "query_due_at", now),
+        _next(Report.objects.filter(status=states.PARKED), "next_try_at", now),
+        _next(queued, "expires_at", now),
+        _next(asked, "asked_at", now, deadline),
+        _next(Refund.objects.filter(paid_at=None), "due_at", now),
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _next(
+    rows: QuerySet[Any], column: str, now: dt.datetime, later: dt.timedelta = dt.timedelta()
+) -> dt.datetime | None:
+    """The first ``column`` + ``later`` that is after ``now``."""
+    first = rows.filter(**{f"{column}__gt": now - later}).aggregate(at=Min(column))["at"]
+    return None if first is None else first + later
 
 
 # The tick's own lease

@@ -74,6 +74,7 @@ def _asked(organisation: Organisation, count: int) -> list[Message]:
 def test_settling_two_organisations_in_opposite_order_never_deadlocks() -> None:
     rounds, first, second = 200, make_organisation(), make_organisation()
     pairs = [(_asked(first, 2), _asked(second, 2)) for _ in range(rounds)]
+    together = threading.Barrier(2)
 
     def settle(which: int, *, backwards: bool) -> Callable[[], None]:
         """One run takes each first row, the other each second row: same campaigns, same holds."""
@@ -85,6 +86,7 @@ def test_settling_two_organisations_in_opposite_order_never_deadlocks() -> None:
                     Move(row.id, states.SENT if which else states.FAILED, asked_at=clock.now())
                     for row in (reversed(rows) if backwards else rows)
                 ]
+                together.wait(30)
                 with transaction.atomic():
                     settlement.apply(
                         moves,

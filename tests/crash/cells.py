@@ -1,7 +1,7 @@
 """The cells: where a worker is struck, what the carrier does meanwhile, and how it must end.
 
-A campaign of 20 messages leaves in requests of 5. One healthy request is recorded first; the worker is
-struck in the next one, the *second*, and the carrier misbehaves at its messages, once.
+A campaign of 20 messages leaves in requests of 5. One healthy request is recorded first; the worker
+is struck in the next one, the *second*, and the carrier misbehaves at its messages, once.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MESSAGES, PER_REQUEST, TEXT = 20, 5, "Hi"
-#: Frozen in the middle of writing: such a request fits into no buffer.
+#: Frozen in the middle of writing: 93 KB fit into no buffer, but what is left then fits into one,
+#: so a worker that wrote on after it woke would complete the request.
 LONG_MESSAGES, LONG_PER_REQUEST = 400, 200
-LONG_TEXT = "A long text that has to be written in several pieces. " * 20
+LONG_TEXT = "A long text that has to be written in several pieces. " * 6
 
 #: What the carrier does with the second request; the rules speak of its numbers.
 CARRIERS: Mapping[str, Mapping[str, object]] = {
@@ -31,6 +32,8 @@ DISPATCH_POINTS = (
 )  # fmt: skip
 APPLY_POINTS = ("before apply", "inside apply", "after apply")
 POINTS = (*DISPATCH_POINTS, *APPLY_POINTS)
+#: A worker that is frozen while it writes has half of its request left when it wakes.
+MID_REQUEST = "mid request"
 
 #: Struck at by the proxy between the worker and the carrier, not by the worker itself.
 BYTE_POINTS = ("first byte", "last byte")
@@ -38,7 +41,9 @@ BYTE_POINTS = ("first byte", "last byte")
 
 def _table(text: str) -> Mapping[tuple[str, str], int]:
     """Numbers by (point, carrier): a row per point, a column per carrier."""
-    (_, *carriers), *rows = ([cell.strip() for cell in line.split("|")] for line in text.split("\n"))
+    (_, *carriers), *rows = (
+        [cell.strip() for cell in line.split("|")] for line in text.split("\n")
+    )
     return {
         (point, carrier): int(number)
         for point, *numbers in rows
@@ -74,7 +79,8 @@ UNKNOWN_AFTER_FREEZE: Mapping[str, int] = {
     "before tx2": 0,
     "after tx2": 0,
     "connected": 0,
-    "first byte": LONG_PER_REQUEST,
+    "first byte": 0,
+    "mid request": LONG_PER_REQUEST,
     "last byte": 0,
     "before tx3": 0,
     "inside tx3": 0,
@@ -98,7 +104,7 @@ class Cell:
 
     @property
     def is_long(self) -> bool:
-        return self.frozen and self.point == "first byte"
+        return self.frozen and self.point == MID_REQUEST
 
     @property
     def messages(self) -> int:
@@ -143,7 +149,8 @@ def killed(query: bool) -> list[Cell]:
 
 
 def frozen() -> list[Cell]:
-    return [Cell(point, query=query, frozen=True) for point in POINTS for query in (False, True)]
+    points = UNKNOWN_AFTER_FREEZE
+    return [Cell(point, query=query, frozen=True) for point in points for query in (False, True)]
 
 
 def lagging() -> list[Cell]:

@@ -1,9 +1,9 @@
 """What a worker does, and how it is struck.
 
 It connects back to the test and obeys its lines: ``dispatch``, ``dispatch-all``, ``apply``,
-``crowd <threads>``, ``arm``. Once armed, the step that its order names strikes it: it kills or stops
-itself before the step, after it, or inside it with its transaction still uncommitted. The steps of
-the product are wrapped from here; the product knows nothing of this.
+``crowd <threads>``, ``arm``. Once armed, the step that its order names strikes it: it kills or
+stops itself before the step, after it, or inside it with its transaction still uncommitted. The
+steps of the product are wrapped from here; the product knows nothing of this.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ LIFETIME_S = 120
 #: As a host is told to run its workers: a frozen process must not keep its locks for ever.
 PATIENCE = "idle_in_transaction_session_timeout=1500"
 CARRIER = "main"
+#: Bytes, where a request shall need several writes.
+SEND_BUFFER = 32_768
 
-#: point -> (module, its step, where to strike). "connected" is further below, the points between two
-#: bytes are the proxy's.
+#: point -> (module, its step, where to strike). The byte points are the proxy's.
 STEPS: Mapping[str, tuple[Any, str, str]] = {
     "inside tx1": (dispatch, "claim", "inside"),
     "after tx1": (dispatch, "claim", "after"),
@@ -44,6 +45,9 @@ STEPS: Mapping[str, tuple[Any, str, str]] = {
     "inside apply": (reports, "apply_once", "inside"),
     "after apply": (reports, "apply_once", "after"),
 }
+#: The connection stands, no byte is written and the deadline is not checked yet; and: a part of the
+#: request is on its way.
+CONNECTION_POINTS = ("connected", "mid request")
 
 
 class Blow:
@@ -52,8 +56,8 @@ class Blow:
     def __init__(self, point: str, signal_name: str) -> None:
         self._signal = signal.Signals[signal_name]
         self._armed = False
-        if point == "connected":
-            self._wrap_connect()
+        if point in CONNECTION_POINTS:
+            self._wrap_connect(point)
         elif point in STEPS:
             self._wrap(*STEPS[point])
 
@@ -92,16 +96,31 @@ class Blow:
         if self._armed:
             connection.commit = struck
 
-    def _wrap_connect(self) -> None:
-        """The connection stands, no byte is written, and the deadline is not checked yet."""
+    def _wrap_connect(self, point: str) -> None:
         connect = aiohttp.TCPConnector.connect
 
         async def struck(connector: Any, *args: Any, **kwargs: Any) -> Any:
             made = await connect(connector, *args, **kwargs)
-            self.strike()
+            if point == "connected":
+                self.strike()
+            else:
+                self._wrap_write(made.transport)
             return made
 
         aiohttp.TCPConnector.connect = struck  # type: ignore[method-assign]
+
+    def _wrap_write(self, transport: Any) -> None:
+        """Strike as soon as a request has to wait for room; on a slow line that is normal."""
+        write = transport.write
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+
+        def struck(data: Any) -> None:
+            write(data)
+            if transport.get_write_buffer_size():
+                self.strike()
+
+        transport.write = struck
 
 
 # What a worker does
@@ -157,8 +176,6 @@ def work(order: Mapping[str, Any]) -> None:
     signal.alarm(LIFETIME_S)
     settings.BULKSMS = order["bulksms"]
     shared.path = Path(order["clock"]) if order["clock"] else None
-    if order["small_buffers"]:
-        use_small_buffers()
     blow = Blow(order["point"], order["signal"])
     connection.settings_dict["OPTIONS"] |= {"options": f"-c {PATIENCE}"}
     with socket.create_connection(("127.0.0.1", order["port"])) as line_to_test:
@@ -173,17 +190,3 @@ def work(order: Mapping[str, Any]) -> None:
                 connection.close()
             wire.write(f"{result}\n")
             wire.flush()
-
-
-def use_small_buffers() -> None:
-    """A long request needs several writes, as it does on a slow line."""
-    connect = aiohttp.TCPConnector.connect
-
-    async def small(connector: Any, *args: Any, **kwargs: Any) -> Any:
-        made = await connect(connector, *args, **kwargs)
-        made.transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
-        )
-        return made
-
-    aiohttp.TCPConnector.connect = small  # type: ignore[method-assign]

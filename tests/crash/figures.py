@@ -29,7 +29,10 @@ def table() -> str:
     head = ("struck", "carrier", "query", "end", "unknown", "duplicates", "late bytes", "audit")
     rows = [head, *(_row(figures) for figures in played)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)
 

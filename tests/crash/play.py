@@ -30,7 +30,7 @@ def play(cell: Cell, stage: Stage) -> None:
 def strike(cell: Cell, stage: Stage) -> Worker:
     """One healthy request; then the worker is struck."""
     blow = signal.SIGSTOP if cell.frozen else signal.SIGKILL
-    worker = stage.worker(cell.point, blow, small_buffers=cell.is_long)
+    worker = stage.worker(cell.point, blow)
     assert worker.ask("dispatch") == str(cell.per_request)
     if cell.point in APPLY_POINTS:
         assert worker.ask("dispatch-all") == str(cell.messages - cell.per_request)

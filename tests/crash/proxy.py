@@ -19,8 +19,8 @@ _RESET = struct.pack("ii", 1, 0)
 _CHUNK = 65536
 #: A carrier that keeps silent is given up after this long, once its client is dead.
 _LAST_WORDS_S = 0.3
-#: Small buffers: a long request does not fit, so a frozen writer has bytes left to write.
-_BUFFER = 4096
+#: A small buffer: a long request does not fit, so a frozen writer has bytes left to write.
+_BUFFER = 16_384
 
 
 class Proxy:
@@ -98,7 +98,7 @@ class Proxy:
                     return
                 client.sendall(answer)
             if client in ready:
-                data = client.recv(_CHUNK)
+                data = client.recv(1 if self._point == "first byte" else _CHUNK)
                 if not data or self._forward(data, carrier):
                     return
 
@@ -106,10 +106,8 @@ class Proxy:
         """Pass ``data`` on, striking where that was asked for; whether the client is dead."""
         if self._point == "first byte":
             self._point = ""
-            self._send(data[:1], carrier)
-            if self._blow():
-                return True
-            data = data[1:]
+            self._send(data, carrier)
+            return self._blow()
         self._send(data, carrier)
         self._request += data
         if self._point == "last byte" and _is_complete(self._request):
@@ -135,7 +133,5 @@ def _is_complete(request: bytes) -> bool:
     head, end, body = request.partition(b"\r\n\r\n")
     if not end:
         return False
-    headers = dict(
-        line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line
-    )
+    headers = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
     return len(body) >= int(headers.get(b"content-length", b"0"))

@@ -46,7 +46,7 @@ SUBMIT_TIMEOUT_S = 2.0
 LEASE_S = 60.0
 #: How long a test waits for a process to do its part.
 PATIENCE_S = 20.0
-#: A healthy worker looks again after this much virtual time, this often: past lease and settle time.
+#: A healthy worker looks again after so much virtual time, so often: past lease and settle time.
 STEP_S, STEPS = 75, 12
 REPORT_DEADLINE_H = 73
 
@@ -55,7 +55,7 @@ class Nursery:
     """The process that forks workers, and what became of each of them."""
 
     def __init__(self) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, bufsize=1,
@@ -180,13 +180,10 @@ class Stage:
         assert result.queued == count
         self.campaign_id = result.id
 
-    def worker(
-        self, point: str = "", signal_number: signal.Signals = signal.SIGKILL,
-        small_buffers: bool = False,
-    ) -> Worker:  # fmt: skip
+    def worker(self, point: str = "", signal_number: signal.Signals = signal.SIGKILL) -> Worker:
         """A worker whose requests go through the proxy, to be struck at ``point``."""
         worker = Worker(self._nursery, {
-            "point": point, "signal": signal_number.name, "small_buffers": small_buffers,
+            "point": point, "signal": signal_number.name,
             "clock": str(shared.path or ""), "bulksms": through(self._bulksms, self.proxy.url),
         })  # fmt: skip
         self._workers.append(worker)
@@ -208,6 +205,15 @@ class Stage:
             self.pass_time(STEP_S)
             reconcile.tick_once()
         drain()
+
+    def finish_in_real_time(self) -> None:
+        """The same where time is the machine's: reports come as soon as they are due."""
+        until = time.monotonic() + PATIENCE_S
+        while Message.objects.filter(status__in=states.OPEN).exists():
+            assert time.monotonic() < until, f"still {self.statuses()}"
+            reconcile.tick_once()
+            if not drain():
+                wait_until(time.monotonic() + 0.05)
 
     def reach_deadline(self) -> None:
         self.pass_time(REPORT_DEADLINE_H * 3600)
@@ -282,7 +288,7 @@ def open_stage(
         else:
             clock, shared.path = None, None
         simulator = cleanup.enter_context(serve_in_thread(
-            seed=7, rules=rules, clock=clock, secret=SECRET, report_batch=500,
+            seed=7, rules=rules, clock=clock, secret=SECRET, report_batch=500, report_grain_s=1,
             report_url=f"{report_host}/callbacks/main/{TOKEN}/",
             report_delay_s=(1, 3) if virtual else 0,
         ))  # fmt: skip

@@ -1,9 +1,9 @@
 """Forks the workers that are struck: processes of their own on the test's database.
 
-``python -m tests.crash.worker`` sets Django up once and then forks a worker for every order (a line
-of JSON) on its standard input; setting up takes seconds, a fork milliseconds. It prints what becomes
-of each: ``<pid> started | stopped | ended <signal or exit code>``. ``BULKSMS_TEST_DATABASE_URL``
-names the database. What a worker then does is in ``deeds.py``.
+``python -m tests.crash.worker`` sets Django up once and then forks a worker for every order (a
+line of JSON) on its standard input; setting up takes seconds, a fork milliseconds. It prints what
+becomes of each: ``<pid> started | stopped | ended <signal or exit code>``. The environment variable
+``BULKSMS_TEST_DATABASE_URL`` names the database. What a worker then does is in ``deeds.py``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import django
 #: Imported once Django is set up: it imports models.
 DEEDS = "tests.crash.deeds"
 _SET_PARENT_DEATH_SIGNAL = 1
+
 
 def die_with_parent() -> None:
     """Linux ends us when whoever started us ends, however that happens."""

@@ -54,7 +54,7 @@ BUGS = (
         "bulksms/services/dispatch.py",
         "status=states.CLAIMED, lease_until__gt=now",
         "status=states.CLAIMED",
-        f"{DISPATCH}::test_a_worker_that_died_before_asking_gives_its_rows_back",
+        f"{DISPATCH}::test_nothing_is_begun_once_the_lease_is_over_even_before_the_tick_saw_it",
     ),
     Bug(
         "a lost answer goes back to the queue",
@@ -85,11 +85,11 @@ BUGS = (
         f"{DISPATCH}::test_a_refusal_for_good_fails_the_message_and_releases_its_money",
     ),
     Bug(
-        "rows that moved already are moved and paid for again",
+        "any move is allowed",
         "bulksms/services/settlement.py",
         "if ours and states.allowed(row.status, move.status):",
         "if ours:",
-        f"{DISPATCH}::test_recording_twice_pays_once",
+        f"{DISPATCH}::test_reports_out_of_order_never_take_a_final_state_back",
     ),
     Bug(
         "one query is proof enough",
@@ -103,7 +103,7 @@ BUGS = (
         "bulksms/services/reports.py",
         'ended[match.report.pk] = (states.PARKED, "not_recorded_yet")',
         'ended[match.report.pk] = (states.IGNORED, "not_recorded_yet")',
-        f"{DISPATCH}::test_a_report_that_comes_before_the_answer_is_kept_and_applied",
+        f"{DISPATCH}::test_a_report_taken_up_before_the_recording_is_handed_over_by_it",
     ),
     Bug(
         "more requests than the window",

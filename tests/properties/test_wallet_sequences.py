@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import transaction
 from django.test import override_settings
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -218,8 +218,9 @@ class WalletMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            # Not what it says of requests to carriers: none was made here.
-            assert [f for f in audit.faults() if f.noun in ("wallet", "hold", "ledger entry")] == []
+            # Its words on requests and overdue work are not of interest: no worker runs here.
+            money = [f for f in audit.faults() if f.noun in ("wallet", "hold", "ledger entry")]
+            assert [fault for fault in money if "deadline" not in fault.what] == []
         finally:
             transaction.savepoint_rollback(self.before)
 
@@ -292,7 +293,9 @@ def test_any_sequence_of_wallet_operations_keeps_the_books() -> None:
         run_state_machine_as_test(
             WalletMachine,
             settings=settings(
-                max_examples=80, stateful_step_count=25, deadline=None,
+                max_examples=60, stateful_step_count=25, deadline=None,
                 suppress_health_check=list(HealthCheck),
+                # Shrinking takes minutes (a step is ten statements): add Phase.shrink to it.
+                phases=(Phase.explicit, Phase.reuse, Phase.generate),
             ),
         )  # fmt: skip

@@ -6,6 +6,7 @@ plants its fault in it and takes it back.
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from bulksms import db, states
-from bulksms.models import Hold, Message, MessageAttempt, Wallet
+from bulksms.models import Hold, Message, MessageAttempt, Submission, Wallet
 from bulksms.services import audit
 from bulksms.testing import virtual_clock
 from tests.services.audit_plants import PLANTS, Plant, change, count, parent, without_rules
@@ -98,6 +99,18 @@ def test_a_planted_corruption_is_found_by_its_check(
 
 def test_every_check_has_a_corruption_that_it_finds() -> None:
     assert {check for case in PLANTS for check in case.checks} == set(audit.CHECKS)
+
+
+def test_what_is_only_a_little_late_is_no_fault(world: World) -> None:
+    """The tick may have been down for half an hour."""
+    late = world.now - dt.timedelta(hours=48 + 72 + 0.5)
+    change(parent(world.queued), expires_at=late)
+    change(Hold.objects.get(campaign=world.queued), created_at=late)
+    row = Message.objects.filter(campaign=world.sending).earliest("id")
+    submission = Submission.objects.get(pk=row.submission_id)
+    change(submission, lease_until=world.now - dt.timedelta(hours=0.5))
+
+    assert [str(fault) for fault in audit.faults()] == []
 
 
 # Telling it

@@ -1,4 +1,4 @@
-"""The audit of a database in use: it sees one moment, and a hundred times the rows cost no memory."""
+"""The audit of a database in use sees one moment; a hundred times the rows cost it no memory."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def test_nothing_can_be_written_while_the_audit_runs() -> None:
 def test_a_busy_system_gives_no_false_alarm() -> None:
     def work(house: FakeCarrier) -> None:
         for _ in range(ROUNDS):
-            send_bulk(
-                recipients=kenyan_numbers(30), message="Hi", organisation=make_organisation()
-            )
+            send_bulk(recipients=kenyan_numbers(30), message="Hi", organisation=make_organisation())
             house.run()
 
     audits = 0
@@ -103,7 +101,10 @@ def test_a_busy_system_gives_no_false_alarm() -> None:
 
 SHIFT = 100_000
 #: How the ids of copy number ``n`` differ from their originals'; a uuid gets other first digits.
-_INT, _UUID = f"{{0}} + n * {SHIFT}", "CAST(lpad(to_hex(n), 8, '0') || substr({0}::text, 9) AS uuid)"
+_INT, _UUID = (
+    f"{{0}} + n * {SHIFT}",
+    "CAST(lpad(to_hex(n), 8, '0') || substr({0}::text, 9) AS uuid)",
+)
 MOVED = {
     "organisation_id": _INT, "wallet_id": _INT, "hold_id": _INT, "campaign_id": _UUID,
     "slug": "{0} || '-' || n", "key": "{0} || '-' || n", "is_house": "false",
@@ -127,12 +128,35 @@ def copy(model: type[models.Model], first: int, last: int) -> None:
 
 
 def multiply(first: int, last: int) -> None:
-    import time
     for model in TABLES:
-        t=time.perf_counter()
         copy(model, first, last)
-        print(model, time.perf_counter()-t)
         db.execute(f"ANALYZE {model._meta.db_table}")
+
+
+MESSAGES = Message._meta.db_table
+
+
+@pytest.fixture
+def unlogged(transactional_db: None) -> Iterator[None]:
+    """The message table is written without a log: that halves the time of filling it."""
+    db.execute(f"ALTER TABLE {MESSAGES} SET UNLOGGED")
+    yield
+    db.execute(f"TRUNCATE {MESSAGES}")
+    db.execute(f"ALTER TABLE {MESSAGES} SET LOGGED")
+
+
+@contextmanager
+def indexed_afterwards() -> Iterator[None]:
+    """Filling a table and indexing it then takes half the time of filling an indexed one."""
+    sql = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s"
+    found = dict(db.fetch(sql, [MESSAGES], (db.TEXT, db.TEXT)))
+    indexes = {name: how for name, how in found.items() if not name.endswith("_pkey")}
+    db.execute(f"DROP INDEX {', '.join(indexes)}")
+    try:
+        yield
+    finally:
+        for how in indexes.values():
+            db.execute(how)
 
 
 def thousand_messages() -> None:
@@ -180,20 +204,17 @@ def audit_in_a_process_of_its_own() -> Measured:
 
 @pytest.mark.slow
 @pytest.mark.postgres
-def test_a_million_messages_are_audited_in_the_memory_of_ten_thousand() -> None:
-    import time
-    t=time.perf_counter()
+def test_a_million_messages_are_audited_in_the_memory_of_ten_thousand(unlogged: None) -> None:
     thousand_messages()
-    print("template", time.perf_counter()-t); t=time.perf_counter()
     multiply(1, 9)
     small = audit_in_a_process_of_its_own()
-    print("small", time.perf_counter()-t); t=time.perf_counter()
-    multiply(10, 999)
-    print("copied", time.perf_counter()-t); t=time.perf_counter()
+    with indexed_afterwards():
+        multiply(10, 999)
 
     large = audit_in_a_process_of_its_own()
 
-    print(small, large)
+    print(f"audit of 10,000: {small.seconds:.1f} s; of 1,000,000: {large.seconds:.1f} s")
+    print(f"peak memory: {small.peak / 1024:.0f} and {large.peak / 1024:.0f} MB")
     assert Message.objects.count() == 1_000_000
-    assert large.said == f"ledger balanced ({len(audit.CHECKS)} checks, no fault)"
+    assert small.said == large.said == f"ledger balanced ({len(audit.CHECKS)} checks, no fault)"
     assert large.peak < small.peak * 1.02

@@ -182,6 +182,26 @@ def test_a_report_that_comes_before_the_answer_is_kept_and_applied() -> None:
         assert states_of(campaign) == {states.DELIVERED: 3}
 
 
+def test_a_report_taken_up_before_the_recording_is_handed_over_by_it() -> None:
+    rules = [{"report": {"state": "delivered", "before_answer": True}}]
+    with fake_carrier(rules=rules) as house:
+        campaign = send(3)
+        claimed = dispatch.claim(house.carrier)
+        assert claimed is not None
+        prepared = house.carrier.prepare(claimed.batch)
+        asked_at = dispatch.begin(claimed)
+        assert asked_at is not None
+        results = dispatch.submit(house.carrier, prepared, time.monotonic() + 10)
+
+        assert reports.apply_once() == 3
+        assert set(Report.objects.values_list("status", flat=True)) == {states.PARKED}
+        dispatch.record(claimed, prepared, results, asked_at)
+        assert reports.apply_once() == 3
+
+        check(campaign, house)
+        assert states_of(campaign) == {states.DELIVERED: 3}
+
+
 def test_repeated_reports_are_stored_once_and_change_nothing() -> None:
     rules = [{"report": {"state": "delivered", "copies": 3, "gap_s": 1}}]
     with fake_carrier(rules=rules) as house:
@@ -263,6 +283,19 @@ def test_a_worker_that_died_before_asking_gives_its_rows_back(carrier: FakeCarri
 
     check(campaign, carrier)
     assert states_of(campaign) == {states.DELIVERED: 3}
+
+
+def test_nothing_is_begun_once_the_lease_is_over_even_before_the_tick_saw_it(
+    carrier: FakeCarrier,
+) -> None:
+    campaign = send(3)
+    claimed = dispatch.claim(carrier.carrier)
+    assert claimed is not None
+
+    virtual_clock.advance(seconds=61)
+
+    assert dispatch.begin(claimed) is None
+    assert states_of(campaign) == {states.SENDING: 3}
 
 
 def test_a_worker_that_died_after_asking_leaves_unknowns_and_a_late_answer_still_counts(

@@ -78,6 +78,8 @@ class Receiver:
                 status = receiver._take(dict(self.headers.items()), self.rfile.read(length))
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
+                if 300 <= status < 400:
+                    self.send_header("Location", receiver.url)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

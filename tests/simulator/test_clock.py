@@ -115,6 +115,21 @@ def test_retries_of_a_callback_run_on_virtual_time() -> None:
     assert len({body for _, body in receiver.posts}) == 1
 
 
+def test_a_redirect_is_not_followed_and_acknowledges_nothing() -> None:
+    with (
+        Receiver(307) as receiver,
+        serve_in_thread(
+            clock=VirtualClock(), report_url=receiver.url, report_delay_s=10
+        ) as simulator,
+    ):
+        send(simulator.url, [message(1)])
+        advance(simulator.url, {"by": 10})
+        redirected = len(receiver.posts)
+        advance(simulator.url, {"by": 1})
+
+    assert (redirected, len(receiver.posts)) == (1, 2)
+
+
 def test_a_peer_that_does_not_answer_stops_the_advance() -> None:
     with serve_in_thread(clock=VirtualClock()) as simulator:
         peers = {"peers": [{"name": "app", "url": "http://127.0.0.1:9/tick"}]}

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from argparse import ArgumentParser
 from contextlib import ExitStack
 from typing import Any
-from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler
 
 import dramatiq
 from django.conf import settings as django_settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.core.servers.basehttp import ThreadedWSGIServer, get_internal_wsgi_application
 
 from bulksms import clock, conf
+from bulksms.management import simulated
 from bulksms.models import Rate, SenderId
 from bulksms.services import keys, organisations
 
@@ -82,33 +81,12 @@ class Command(BaseCommand):
         running.callback(worker.stop)
 
     def _start_simulator(self, running: ExitStack, url: str, options: Any) -> None:
-        name, entry = self._simulated_carrier()
-        carrier_options = entry.get("OPTIONS", {})
-        where = urlsplit(carrier_options.get("url", "http://127.0.0.1:8090"))
-        command = [
-            sys.executable, "-m", "simulator", "--http", str(where.port),
-            "--seed", str(options["simulator_seed"]),
-            "--key", carrier_options.get("key", "test-key"),
-            "--report-url", f"{url}/callbacks/{name}/{entry['REPORT_TOKEN']}/",
-            "--report-batch", "100", "--report-grain", "0.25",
-        ]  # fmt: skip
-        if carrier_options.get("report_secret"):
-            command += ["--secret", carrier_options["report_secret"]]
-        if options["simulator_rules"]:
-            command += ["--rules", options["simulator_rules"]]
+        command = simulated.command_line(
+            url, seed=options["simulator_seed"], rules=options["simulator_rules"]
+        )
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         running.callback(child.wait, 10)
         running.callback(child.terminate)
-
-    def _simulated_carrier(self) -> tuple[str, Any]:
-        simulated = "bulksms.carriers.simulator.SimulatorCarrier"
-        for name, entry in conf.settings.CARRIERS.items():
-            if entry["BACKEND"] == simulated and entry.get("REPORT_TOKEN"):
-                return name, entry
-        raise CommandError(
-            f"no carrier with BACKEND {simulated!r} and a REPORT_TOKEN in BULKSMS['CARRIERS'];"
-            " add one or use --no-simulator"
-        )
 
     # What a newcomer needs
 
