@@ -45,7 +45,7 @@ TOKEN = "crash-matrix"
 SUBMIT_TIMEOUT_S = 2.0
 LEASE_S = 60.0
 #: How long a test waits for a process to do its part.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 #: A healthy worker looks again after so much virtual time, so often: past lease and settle time.
 STEP_S, STEPS = 75, 12
 REPORT_DEADLINE_H = 73

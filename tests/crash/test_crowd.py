@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.django_db(tran
 
 PROCESSES, THREADS = 4, 5
 CROWD = PROCESSES * THREADS
-MESSAGES, PER_REQUEST = 10_000, 100
+MESSAGES, PER_REQUEST = 10_000, 200
 
 
 def test_twenty_workers_ask_for_each_of_ten_thousand_once(stage: Open) -> None:

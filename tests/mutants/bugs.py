@@ -58,7 +58,7 @@ BUGS = (
     ),
     Bug(
         "a lost answer goes back to the queue",
-        "bulksms/carriers/http.py",
+        "bulksms/carriers/transport.py",
         'return SubmitResult("unknown", code="no_answer"',
         'return SubmitResult("refused", temporary=True, code="no_answer"',
         f"{DISPATCH}::test_a_lost_answer_makes_the_messages_unknown_and_their_reports_end_it",
