@@ -24,7 +24,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-postgres test-sqlite test-brokers test-cov properties mutants crash lint format types \
+.PHONY: help venv demo test test-postgres test-sqlite test-brokers test-cov properties mutants crash bench-simulator lint format types \
         contracts migrations-check bench wheel clean distclean
 
 help:  ## this list
@@ -81,6 +81,9 @@ migrations-check: $(READY)  ## fails when the models have changes that no migrat
 
 bench: $(READY)  ## speed, as ratios to the bare database
 	@$(PY) -m tests.benchmarks
+
+bench-simulator: $(READY)  ## how much the fake carrier takes: messages, reports, memory
+	@$(PY) -m tests.benchmarks.bench_simulator --memory
 
 wheel: $(READY)  ## dist/*.whl and dist/*.tar.gz
 	@rm -rf build dist

@@ -7,6 +7,7 @@ wire itself is in test_wire.py.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,3 +209,37 @@ def test_rows_that_contradict_each_other_prove_nothing(remote: Kind) -> None:
         found = results[reference]
         expected = ("unknown", "contradictory_answer", "ATXid_7")
         assert (found.outcome, found.code, found.carrier_ref) == expected
+
+
+IDS: list[tuple[Any, str]] = [
+    ("ATXid_1", "ATXid_1"), (" ATXid_1\n", "ATXid_1"), (17, "17"),
+    (9308878062554710043, "9308878062554710043"), ("a\x00b", "ab"), ("é\u2028", "é"),
+    (None, ""), ("", ""), ([], ""), ({}, ""), (True, ""), (1.5, ""), ("x" * 500, "x" * 120),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given_id", "kept"), IDS, ids=[repr(i)[:20] for i, _ in IDS])
+def test_an_id_in_a_strange_form_is_kept_as_text_and_accepts_all_the_same(
+    remote: Kind, given_id: Any, kept: str
+) -> None:
+    def answer(body: bytes) -> tuple[int, Any]:
+        assert remote.accept is not None
+        status, document = remote.accept(body)
+        rows = document.get("messages") or document["SMSMessageData"]["Recipients"]
+        rows[0]["messageId" if "messageId" in rows[0] else "id"] = given_id
+        return status, document
+
+    batch = batch_of(2)
+
+    results = ask(remote.build(Scripted(answer)), batch)
+
+    assert [result.outcome for result in results.values()] == ["accepted"] * 2
+    assert results[batch[0].reference].carrier_ref == kept
+
+
+def test_a_message_that_may_wait_for_half_a_year_does_not_cost_its_request(remote: Kind) -> None:
+    batch = [replace(sms, validity_s=180 * 24 * 3600) for sms in batch_of(2)]
+
+    results = ask_house(remote, InProcessTransport(), batch)
+
+    assert [result.outcome for result in results.values()] == ["accepted"] * 2

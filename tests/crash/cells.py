@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MESSAGES, PER_REQUEST, TEXT = 20, 5, "Hi"
-#: Frozen in the middle of writing: 93 KB fit into no buffer, but what is left then fits into one,
+#: Frozen in the middle of writing: 79 KB fit into no buffer, but what is left then fits into one,
 #: so a worker that wrote on after it woke would complete the request.
 LONG_MESSAGES, LONG_PER_REQUEST = 400, 200
-LONG_TEXT = "A long text that has to be written in several pieces. " * 6
+LONG_TEXT = "A long text that has to be written in several pieces. " * 5
 
 #: What the carrier does with the second request; the rules speak of its numbers.
 CARRIERS: Mapping[str, Mapping[str, object]] = {

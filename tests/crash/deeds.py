@@ -67,7 +67,8 @@ class Blow:
     def strike(self) -> None:
         if self._armed:
             self._armed = False
-            os.kill(os.getpid(), self._signal)
+            # At this thread, so that it takes no further step of its own.
+            signal.pthread_kill(threading.get_ident(), self._signal)
 
     def _wrap(self, module: Any, name: str, where: str) -> None:
         step = getattr(module, name)
