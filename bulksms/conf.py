@@ -54,6 +54,9 @@ class Settings:
     #: The longest that a sender waits for a wallet that another transaction holds.
     WALLET_LOCK_TIMEOUT_S: float = 5.0
 
+    #: How long after every deadline the audit waits before it calls a row or a hold overdue.
+    AUDIT_SLACK_S: int = 3600
+
     TICK_S: float = 1.0
     TICK_LEASE_S: float = 10.0
     #: The longest that ``queues.wake`` may take, whatever the broker does.

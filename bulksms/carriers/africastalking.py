@@ -35,7 +35,6 @@ from bulksms.carriers.base import (
     MAX_DETAIL,
     MAX_REF,
     ON_ITS_WAY,
-    Carrier,
     OutboundSms,
     Outcome,
     ParsedReport,
@@ -45,14 +44,7 @@ from bulksms.carriers.base import (
     header_value,
     one_each,
 )  # fmt: skip
-from bulksms.carriers.transport import (
-    AiohttpTransport,
-    Answer,
-    Transport,
-    ask_once,
-    json_object,
-    transport_from,
-)  # fmt: skip
+from bulksms.carriers.transport import Answer, OverHttp, Transport, json_object
 from bulksms.exceptions import InvalidReport
 
 LIVE_URL = "https://api.africastalking.com"
@@ -111,16 +103,9 @@ REPORT_STATES = {
     # word after all, the deadline ends the message; a retry meanwhile could bring it twice.
     "AbsentSubscriber": ON_ITS_WAY,
 }
-MAX_REPORT_FIELDS = 50
 
 
-class _Request(NamedTuple):
-    body: bytes
-    #: Number (digits) -> our reference.
-    references: Mapping[str, str]
-
-
-class AfricasTalkingCarrier(Carrier):
+class AfricasTalkingCarrier(OverHttp):
     """See the module."""
 
     max_batch: ClassVar[int] = 1000
@@ -131,7 +116,7 @@ class AfricasTalkingCarrier(Carrier):
         self, name: str, options: Mapping[str, Any], *, transport: Transport | None = None
     ) -> None:
         # A lost answer leaves a whole request unknown, and there is no query: smaller requests.
-        super().__init__(name, {"max_batch": 100, **options})
+        super().__init__(name, {"max_batch": 100, **options}, transport=transport)
         sandbox = options.get("sandbox", options.get("username") == SANDBOX)
         self._username = SANDBOX if sandbox else str(options.get("username") or "")
         key = header_value("api_key", options.get("api_key") or "")
@@ -147,7 +132,6 @@ class AfricasTalkingCarrier(Carrier):
         self._enqueue = bool(options.get("enqueue", True))
         self._send_from = bool(options.get("send_from", True))
         self._safe_429 = bool(options.get("safe_429", False))
-        self._transport = transport or transport_from(options)
 
     # Submit
 
@@ -158,7 +142,7 @@ class AfricasTalkingCarrier(Carrier):
         if len(references) < len(batch):
             raise ValueError("a number is twice in one request: the answer goes by number")
         if not batch:
-            return Prepared(_Request(b"", {}), ())
+            return Prepared(None, ())
         form = {
             "username": self._username,
             "to": ",".join(f"+{number}" for number in references),
@@ -172,19 +156,18 @@ class AfricasTalkingCarrier(Carrier):
             body = urlencode(form).encode()
         except UnicodeEncodeError:
             why = dict.fromkeys(references.values(), "it has half of a surrogate pair")
-            return Prepared(_Request(b"", {}), (), why)
-        return Prepared(_Request(body, references), tuple(references.values()))
+            return Prepared(None, (), why)
+        return Prepared((body, references), tuple(references.values()))
 
     def submit(self, prepared: Prepared, deadline: float) -> Mapping[str, SubmitResult]:
-        request: _Request = prepared.request
-        if not request.references:
+        if not prepared.references:
             return {}
-        answer = ask_once(self._transport, "POST", self._url, self._headers, request.body, deadline)
+        body, references = prepared.request
+        answer = self._ask("POST", self._url, self._headers, body, deadline)
         result = answer if isinstance(answer, SubmitResult) else self._read(answer)
         if isinstance(result, SubmitResult):
             return dict.fromkeys(prepared.references, result)
-        asked = request.references.items()
-        return {ref: result[number] for number, ref in asked if number in result}
+        return {ref: result[number] for number, ref in references.items() if number in result}
 
     def _read(self, answer: Answer) -> SubmitResult | dict[str, SubmitResult]:
         """Results by number; a single one speaks for every message of the request.
@@ -206,17 +189,13 @@ class AfricasTalkingCarrier(Carrier):
         code = "unreadable_answer" if answer.status in (200, 201) else f"http_{answer.status}"
         return SubmitResult("unknown", code=code, retry_after_s=wait)
 
-    def close(self) -> None:
-        if isinstance(self._transport, AiohttpTransport):
-            self._transport.close()
-
     # Reports
 
     def parse_reports(self, headers: Mapping[str, str], body: bytes) -> Sequence[ParsedReport]:
         """A form with id, status, phoneNumber, networkCode, failureReason and retryCount."""
         try:
             text = body.decode("utf-8", "replace")
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_REPORT_FIELDS)
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=50)
         except ValueError as error:
             raise InvalidReport("a report has not that many fields") from error
         form = dict(pairs)

@@ -29,7 +29,6 @@ from bulksms.carriers.base import (
     MAX_DETAIL,
     MAX_REF,
     ON_ITS_WAY,
-    Carrier,
     OutboundSms,
     ParsedReport,
     Prepared,
@@ -39,14 +38,7 @@ from bulksms.carriers.base import (
     header_value,
     one_each,
 )  # fmt: skip
-from bulksms.carriers.transport import (
-    AiohttpTransport,
-    Answer,
-    Transport,
-    ask_once,
-    json_object,
-    transport_from,
-)  # fmt: skip
+from bulksms.carriers.transport import Answer, OverHttp, Transport, json_object
 from bulksms.exceptions import InvalidReport
 
 #: What the carrier's words mean, for a whole request or for one message.
@@ -76,7 +68,7 @@ MAX_QUERY = 100
 TOLERANCE_S = 300
 
 
-class HttpCarrier(Carrier):
+class HttpCarrier(OverHttp):
     """See the module."""
 
     max_batch: ClassVar[int] = 1000
@@ -86,7 +78,7 @@ class HttpCarrier(Carrier):
     def __init__(
         self, name: str, options: Mapping[str, Any], *, transport: Transport | None = None
     ) -> None:
-        super().__init__(name, {"max_batch": 500, **options})
+        super().__init__(name, {"max_batch": 500, **options}, transport=transport)
         self._url = str(options["url"]).rstrip("/") + "/v1/messages"
         self._headers = {
             "authorization": f"Bearer {header_value('key', options.get('key', ''))}",
@@ -95,7 +87,6 @@ class HttpCarrier(Carrier):
         secret = options.get("report_secret")
         self._webhook = Webhook(secret) if secret else None
         self.signs_reports = secret is not None
-        self._transport = transport or transport_from(options)
 
     # Submit
 
@@ -120,7 +111,7 @@ class HttpCarrier(Carrier):
         if not prepared.references:
             return {}
         body: bytes = prepared.request
-        answer = ask_once(self._transport, "POST", self._url, self._headers, body, deadline)
+        answer = self._ask("POST", self._url, self._headers, body, deadline)
         result = answer if isinstance(answer, SubmitResult) else _read(answer)
         if isinstance(result, SubmitResult):
             return dict.fromkeys(prepared.references, result)
@@ -139,7 +130,7 @@ class HttpCarrier(Carrier):
 
     def _query(self, references: Sequence[str], deadline: float) -> dict[str, QueryResult] | None:
         url = f"{self._url}?{urlencode([('client_ref', ref) for ref in references])}"
-        answer = ask_once(self._transport, "GET", url, self._headers, b"", deadline)
+        answer = self._ask("GET", url, self._headers, b"", deadline)
         if isinstance(answer, SubmitResult) or answer.status != 200:
             return None
         rows = (json_object(answer.body) or {}).get("messages")
@@ -150,10 +141,6 @@ class HttpCarrier(Carrier):
         if len(known) != len(rows) or not known.keys() <= set(references):
             return None
         return known
-
-    def close(self) -> None:
-        if isinstance(self._transport, AiohttpTransport):
-            self._transport.close()
 
     # Reports
 

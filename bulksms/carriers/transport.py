@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 import aiohttp
 import msgspec
 
-from bulksms.carriers.base import SubmitResult
+from bulksms.carriers.base import Carrier, SubmitResult
 
 T = TypeVar("T")
 
@@ -82,6 +82,29 @@ def ask_once(
     except OSError as error:  # includes time-outs: the carrier may have it
         return SubmitResult("unknown", code="no_answer", detail=type(error).__name__)
     return Answer(status, {name.lower(): value for name, value in given.items()}, answer)
+
+
+class OverHttp(Carrier):
+    """A carrier that is asked over HTTP; options ``connect_timeout_s`` and ``keepalive_s``."""
+
+    def __init__(
+        self, name: str, options: Mapping[str, Any], *, transport: Transport | None = None
+    ) -> None:
+        super().__init__(name, options)
+        self._transport = transport or AiohttpTransport(
+            connect_timeout_s=float(options.get("connect_timeout_s", 5.0)),
+            keepalive_s=float(options.get("keepalive_s", 2.0)),
+        )
+
+    def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> Answer | SubmitResult:
+        """One request; see ask_once."""
+        return ask_once(self._transport, method, url, headers, body, deadline)
+
+    def close(self) -> None:
+        if isinstance(self._transport, AiohttpTransport):
+            self._transport.close()
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
@@ -234,14 +257,6 @@ class AiohttpTransport:
         """Close this process's sessions, of all carriers (worker shutdown)."""
         if _thread is not None and _thread.pid == os.getpid():
             _thread.run(_thread.close_sessions())
-
-
-def transport_from(options: Mapping[str, Any]) -> AiohttpTransport:
-    """The real transport, as a carrier's options want it."""
-    return AiohttpTransport(
-        connect_timeout_s=float(options.get("connect_timeout_s", 5.0)),
-        keepalive_s=float(options.get("keepalive_s", 2.0)),
-    )
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

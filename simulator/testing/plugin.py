@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from simulator import testing
+
 if TYPE_CHECKING:
     from simulator.testing import InProcessTransport, SimulatorThread
 
@@ -33,15 +35,11 @@ def _options(request: pytest.FixtureRequest) -> dict[str, object]:
 @pytest.fixture
 def sms_carrier(request: pytest.FixtureRequest) -> Iterator[SimulatorThread]:
     """A simulated carrier over real HTTP, on a free port, for one test."""
-    from simulator.testing import serve_in_thread
-
-    with serve_in_thread(**_options(request)) as simulator:  # type: ignore[arg-type]
+    with testing.serve_in_thread(**_options(request)) as simulator:  # type: ignore[arg-type]
         yield simulator
 
 
 @pytest.fixture
 def sms_transport(request: pytest.FixtureRequest) -> InProcessTransport:
     """A simulated carrier without a socket, in virtual time, for one test."""
-    from simulator.testing import InProcessTransport
-
-    return InProcessTransport(**_options(request))  # type: ignore[arg-type]
+    return testing.InProcessTransport(**_options(request))  # type: ignore[arg-type]

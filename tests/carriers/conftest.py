@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bulksms.carriers import locmem
-from bulksms.carriers.transport import transport_from
+from bulksms.carriers.transport import AiohttpTransport
 from tests.carriers.kinds import KINDS, REMOTE, Kind
 
 
@@ -27,4 +27,4 @@ def remote(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture(scope="module", autouse=True)
 def _give_back_sockets() -> Iterator[None]:
     yield
-    transport_from({}).close()
+    AiohttpTransport(connect_timeout_s=5, keepalive_s=2).close()

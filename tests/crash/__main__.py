@@ -1,6 +1,6 @@
 """``python -m tests.crash``: play the whole matrix, then print how every cell ended.
 
-Arguments are pytest's: ``python -m tests.crash -k "killed and tx2"`` plays a part of it.
+Arguments are pytest's: ``python -m tests.crash -k "killed and inside_tx3"`` plays a part of it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import pytest
 
 from tests.crash.figures import table
 
+WHOLE = ("tests/crash/matrix.py", "tests/crash/test_crowd.py")
+
 if __name__ == "__main__":
-    status = pytest.main(
-        ["-q", "-p", "no:cacheprovider", "tests/crash/matrix.py", "tests/crash", *sys.argv[1:]]
-    )
+    status = pytest.main(["-q", "-p", "no:cacheprovider", *WHOLE, *sys.argv[1:]])
     print(table())
     sys.exit(status)

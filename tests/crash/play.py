@@ -50,10 +50,8 @@ def wake(worker: Worker, stage: Stage) -> int:
     """Let a frozen worker go on after its deadline; returns how many bytes it still sent."""
     wait_until(worker.struck_at + SUBMIT_TIMEOUT_S + 0.1)
     woken = time.monotonic()
-    print("BEFORE", [(round(at-worker.struck_at,3), n) for at, n in stage.proxy.forwarded][-8:])
     worker.thaw()
-    print("HEARD", worker.hear(), round(woken-worker.struck_at,3))
-    print("AFTER", [(round(at-worker.struck_at,3), n) for at, n in stage.proxy.forwarded][-8:])
+    worker.hear()
     return stage.proxy.bytes_after(woken)
 
 

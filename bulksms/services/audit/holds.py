@@ -100,7 +100,7 @@ OPEN_ROWS = Query(
 
 def slack() -> dt.timedelta:
     """What the tick may be late before the audit says so."""
-    return dt.timedelta(seconds=getattr(conf.settings, "AUDIT_SLACK_S", 3600))
+    return dt.timedelta(seconds=conf.settings.AUDIT_SLACK_S)
 
 
 def _limits(now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
