@@ -107,7 +107,7 @@ BUGS = (
     ),
     Bug(
         "more requests than the window",
-        "bulksms/services/dispatch.py",
+        "bulksms/services/claiming.py",
         "for slot in range(1, carrier.window + 1) if slot not in taken",
         "for slot in range(1, carrier.window + 9) if slot not in taken",
         f"{DISPATCH}::test_no_more_requests_than_the_window_are_open_at_once",
@@ -121,7 +121,7 @@ BUGS = (
     ),
     Bug(
         "a suppressed number is texted",
-        "bulksms/services/dispatch.py",
+        "bulksms/services/claiming.py",
         "        if (row.organisation_id, row.number) in listed:",
         "        if (row.number, row.organisation_id) in listed:",
         "tests/services/test_stops.py::"
