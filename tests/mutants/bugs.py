@@ -18,6 +18,7 @@ class Bug(NamedTuple):
 DISPATCH = "tests/services/test_dispatch.py"
 SENDING = "tests/services/test_sending.py"
 OPTIONS = "tests/services/test_sending_options.py"
+WALLET = "tests/services/test_wallet.py"
 
 BUGS = (
     Bug(
@@ -134,5 +135,63 @@ BUGS = (
         'f"SELECT id FROM {CAMPAIGNS} WHERE {those} ORDER BY random(){db.for_update()}"',
         "tests/concurrency/test_wallet_races.py::"
         "test_settling_two_organisations_in_opposite_order_never_deadlocks",
+    ),
+    Bug(
+        "a capture counts twice",
+        "bulksms/services/holds.py",
+        "[(hold, wanted[hold], 1) for hold, _, _ in holds]",
+        "[(hold, 2 * wanted[hold], 1) for hold, _, _ in holds]",
+        f"{WALLET}::test_a_campaign_is_held_captured_in_part_and_the_rest_comes_back",
+    ),
+    Bug(
+        "captured at another price than the frozen one",
+        "bulksms/services/settlement.py",
+        "            captured[row.hold_id] += row.cost_micros",
+        "            captured[row.hold_id] += row.cost_micros - 1",
+        f"{DISPATCH}::test_a_campaign_is_sent_delivered_paid_and_completed",
+    ),
+    Bug(
+        "a held wallet stops captures",
+        "bulksms/services/ledger.py",
+        "select_for_update(no_key=True).get(organisation=organisation)",
+        "select_for_update().get(organisation=organisation)",
+        f"{WALLET}::test_a_wallet_that_is_held_delays_no_capture_and_a_release_is_left_for_later",
+    ),
+    Bug(
+        "a refund does not wait for a late delivered",
+        "bulksms/services/refunds.py",
+        "    due = now + WAIT",
+        "    due = now",
+        "tests/services/test_refunds.py::"
+        "test_a_message_that_did_not_arrive_is_refunded_after_72_hours",
+    ),
+    Bug(
+        "the ORM may rewrite the ledger",
+        "bulksms/models/base.py",
+        "    def update(self, **_: Any) -> NoReturn:",
+        "    def update_(self, **_: Any) -> NoReturn:",
+        f"{WALLET}::test_the_orm_never_changes_or_deletes_a_ledger_row",
+    ),
+    Bug(
+        "SQL may rewrite the ledger",
+        "bulksms/migrations/0002_ledger_is_append_only.py",
+        "BEFORE UPDATE OR DELETE ON",
+        "BEFORE TRUNCATE ON",
+        f"{WALLET}::test_postgresql_refuses_to_rewrite_history",
+    ),
+    Bug(
+        "the default rates win over the organisation's own",
+        "bulksms/services/pricing.py",
+        "for rates in (self.own, self.default):",
+        "for rates in (self.default, self.own):",
+        "tests/services/test_pricing.py::test_an_own_rate_wins_over_a_longer_default_prefix",
+    ),
+    Bug(
+        "float money",
+        "bulksms/money.py",
+        "    if not isinstance(value, Decimal):",
+        "    if isinstance(value, float):\n        return round(value * MICROS)\n"
+        "    if not isinstance(value, Decimal):",
+        "tests/sms/test_money.py",
     ),
 )
