@@ -13,10 +13,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
@@ -132,6 +133,36 @@ class _Ask:
             raise _TooLate
         self.connection = connection
         self._linger(_DISCARD)
+        self._bound_the_kernel()
+
+    async def pieces(self, body: bytes) -> AsyncIterator[bytes]:
+        """``body`` in pieces, each only in time and only once the one before has left us.
+
+        A process that is frozen half way and thawed after the deadline may still write the rest of
+        one piece, never the last byte: the carrier cannot have the whole request. Raises _TooLate.
+        """
+        ends = [*range(PIECE_BYTES, len(body) - 1, PIECE_BYTES), len(body) - 1, len(body)]
+        for start, end in pairwise([0, *ends]):
+            while self._is_writing():
+                await asyncio.sleep(FLUSH_POLL_S)
+            if time.monotonic() > self.deadline:
+                raise _TooLate
+            yield body[start:end]
+
+    def _is_writing(self) -> bool:
+        connection = self.connection
+        return isinstance(connection, asyncio.WriteTransport) and bool(
+            connection.get_write_buffer_size()
+        )
+
+    def _bound_the_kernel(self) -> None:
+        """Let the kernel too give up what it could not hand over by the deadline (Linux)."""
+        sock = self.connection.get_extra_info("socket") if self.connection is not None else None
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)
+        if sock is not None and option is not None:
+            left_ms = max(int((self.deadline - time.monotonic()) * 1000), 1)
+            with suppress(OSError):  # already closed
+                sock.setsockopt(socket.IPPROTO_TCP, option, left_ms)
 
     def end(self) -> None:
         """The answer is complete: close the connection as politely as anybody."""
@@ -150,6 +181,10 @@ class _Ask:
             with suppress(OSError):  # already closed
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
 
+
+#: What is given to the socket at a time, and how often we look whether it has left us.
+PIECE_BYTES = 16 * 1024
+FLUSH_POLL_S = 0.002
 
 #: How a socket closes: with a reset that discards what was not sent yet, or by sending it.
 _DISCARD, _KEEP = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
@@ -241,7 +276,9 @@ class AiohttpTransport:
         try:
             session = await _loop_thread().session(self._keepalive_s)
             async with session.request(
-                method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False,
+                method, url, timeout=timeout, allow_redirects=False,
+                headers={**headers, "content-length": str(len(body))} if body else headers,
+                data=ask.pieces(body) if body else None,
             ) as response:  # fmt: skip
                 answer = await _read(response)
                 ask.end()

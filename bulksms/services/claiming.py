@@ -26,6 +26,8 @@ MESSAGES = Message._meta.db_table
 
 #: Runs that one request may draw from.
 MAX_RUNS = 50
+#: Rows that are looked at for one text, where each has its own.
+OWN_TEXTS = 10
 
 
 class Claimed(NamedTuple):
@@ -75,16 +77,18 @@ def claim(carrier: Carrier) -> Claim | None:
         if not taken:
             return None
         common = Campaign.objects.in_bulk({row.campaign_id for row in taken})
-        rows = _last_check(taken, common, submission_id, now)
+        checked = _last_check(taken, common, submission_id, now)
+        refused = len(taken) - len(checked)
+        rows = _give_back_others(carrier, checked, common, submission_id, now)
         if not rows:
-            return Claim(submission_id, carrier.name, (), (), len(taken))
+            return Claim(submission_id, carrier.name, (), (), refused)
         Submission.objects.create(
             id=submission_id, carrier=carrier.name, slot=slot, created_at=now,
             lease_until=now + dt.timedelta(seconds=conf.settings.LEASE_S),
             message_ids=[str(row.id) for row in rows],
         )  # fmt: skip
         batch = _batch(rows, common, now)
-    return Claim(submission_id, carrier.name, rows, batch, len(taken) - len(rows))
+    return Claim(submission_id, carrier.name, rows, batch, refused)
 
 
 def _free_slot(carrier: Carrier, now: dt.datetime) -> int | None:
@@ -116,6 +120,8 @@ def _choose_runs(carrier: Carrier, now: dt.datetime) -> list[Run]:
         ready.order_by("priority", "due_at")[: MAX_RUNS * 2],
         key=lambda run: (run.priority != HIGH, run.served_at or run.due_at, run.pk),
     )
+    if carrier.one_text_per_request:
+        waiting = waiting[:1]
     chosen, rows = [], 0
     for run in waiting[:MAX_RUNS]:
         if rows < carrier.batch_size:
@@ -147,7 +153,7 @@ def _claim_rows(
     rows: list[Claimed] = []
     changes: dict[UUID, dict[str, int]] = {}
     for run in runs:
-        room = carrier.batch_size - len(rows)
+        room = min(carrier.batch_size - len(rows), _most(carrier, run))
         if room <= 0:
             break
         taken = _claim_run(carrier, run, submission_id, room, now)
@@ -160,6 +166,13 @@ def _claim_rows(
         rows += taken
     campaigns.count(changes, now)
     return sorted(rows)
+
+
+def _most(carrier: Carrier, run: Run) -> int:
+    """A campaign of own texts gives a carrier of one text per request few rows: most go back."""
+    if carrier.one_text_per_request and not run.campaign.message:
+        return OWN_TEXTS
+    return carrier.batch_size
 
 
 def _claim_run(
@@ -198,7 +211,7 @@ def _last_check(
     senders = _approved({row.organisation_id for row in rows})
     refused: dict[UUID, Move] = {}
     for row in rows:
-        sender = row.sender or common[row.campaign_id].sender
+        sender, _ = _content(row, common)
         if (row.organisation_id, row.number) in listed:
             error, detail = suppression.SUPPRESSED, suppression.DETAIL
         elif (row.organisation_id, sender) not in senders:
@@ -210,6 +223,45 @@ def _last_check(
     key = f"check:{submission_id}"
     settlement.apply(list(refused.values()), campaign_ids, key=key, now=now)
     return [row for row in rows if row.id not in refused]
+
+
+def _give_back_others(
+    carrier: Carrier,
+    rows: Sequence[Claimed],
+    common: Mapping[UUID, Campaign],
+    submission_id: UUID,
+    now: dt.datetime,
+) -> Sequence[Claimed]:
+    """The rows that this carrier takes in one request; the others go back to the queue.
+
+    Some carriers take one text (and sender) per request, some tell results apart by number only.
+    """
+    kept: list[Claimed] = []
+    numbers: set[str] = set()
+    for row in rows:
+        fits = (
+            not carrier.one_text_per_request
+            or not kept
+            or _content(row, common) == _content(kept[0], common)
+        )
+        if fits and not (carrier.matches_by == "number" and row.number in numbers):
+            kept.append(row)
+            numbers.add(row.number)
+    ids_kept = {row.id for row in kept}
+    others = [row for row in rows if row.id not in ids_kept]
+    settlement.apply(
+        [Move(row.id, states.QUEUED, due_at=now) for row in others],
+        {row.campaign_id for row in others},
+        key=f"others:{submission_id}",
+        now=now,
+    )
+    return kept
+
+
+def _content(row: Claimed, common: Mapping[UUID, Campaign]) -> tuple[str, str]:
+    """(sender, text): the row's own, or its campaign's."""
+    campaign = common[row.campaign_id]
+    return row.sender or campaign.sender, campaign.message if row.text is None else row.text
 
 
 def _approved(organisation_ids: Iterable[int]) -> set[tuple[int, str]]:
@@ -224,14 +276,9 @@ def _batch(
     rows: Sequence[Claimed], common: Mapping[UUID, Campaign], now: dt.datetime
 ) -> list[OutboundSms]:
     """What the carrier is asked for: the row's own sender and text, or its campaign's."""
-    return [
-        OutboundSms(
-            reference=row.reference,
-            to=row.number,
-            sender=row.sender or common[row.campaign_id].sender,
-            text=common[row.campaign_id].message if row.text is None else row.text,
-            parts=row.units,
-            validity_s=max(int((row.expires_at - now).total_seconds()), 1),
-        )
-        for row in rows
-    ]
+    batch = []
+    for row in rows:
+        sender, text = _content(row, common)
+        validity_s = max(int((row.expires_at - now).total_seconds()), 1)
+        batch.append(OutboundSms(row.reference, row.number, sender, text, row.units, validity_s))
+    return batch

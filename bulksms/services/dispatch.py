@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 #: A carrier that says "too fast" or cannot be reached is left alone for this long, at least.
 SLOW_DOWN_S = 1.0
+#: One that answered nothing of a whole request may be down: it is asked slowly, or a whole campaign
+#: becomes unknown within seconds.
+UNKNOWN_SLOW_DOWN_S = 5.0
 MAX_BACKOFF_S = 300.0
 MISSING = SubmitResult("unknown", code="missing_in_answer")
 
@@ -156,8 +159,10 @@ def _slow_down(carrier: Carrier, results: Sequence[SubmitResult], now: dt.dateti
         )  # fmt: skip
         return
     slow = [r for r in results if r.code in ("throttled", "queue_full", "no_connection")]
-    if slow:
-        wait = max(SLOW_DOWN_S, *(r.retry_after_s or 0.0 for r in slow))
+    silent = all(r.outcome == "unknown" for r in results)
+    if slow or silent:
+        least = UNKNOWN_SLOW_DOWN_S if silent else SLOW_DOWN_S
+        wait = max(least, *(r.retry_after_s or 0.0 for r in results))
         state.update(slow_until=now + dt.timedelta(seconds=wait))
 
 

@@ -29,7 +29,7 @@ LIFETIME_S = 120
 #: As a host is told to run its workers: a frozen process must not keep its locks for ever.
 PATIENCE = "idle_in_transaction_session_timeout=1500"
 CARRIER = "main"
-#: Bytes, where a request shall need several writes.
+#: What a line takes at a time, in bytes, where a request shall be too long for it.
 SEND_BUFFER = 32_768
 
 #: point -> (module, its step, where to strike). The byte points are the proxy's.
@@ -111,14 +111,16 @@ class Blow:
         aiohttp.TCPConnector.connect = struck  # type: ignore[method-assign]
 
     def _wrap_write(self, transport: Any) -> None:
-        """Strike as soon as a request has to wait for room; on a slow line that is normal."""
-        write = transport.write
+        """Strike in the middle of a long request, on a line that takes only a part of it."""
+        write, written = transport.write, 0
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
         def struck(data: Any) -> None:
+            nonlocal written
             write(data)
-            if transport.get_write_buffer_size():
+            written += len(data) if self._armed else 0
+            if written >= SEND_BUFFER:
                 self.strike()
 
         transport.write = struck

@@ -44,10 +44,12 @@ TOKEN = "crash-matrix"
 #: Real seconds; the lease and everything else is virtual.
 SUBMIT_TIMEOUT_S = 2.0
 LEASE_S = 60.0
-#: How long a test waits for a process to do its part.
+#: How long a test waits for a process to start or to be struck, and to do its part.
+START_S = 20.0
 PATIENCE_S = 60.0
-#: A healthy worker looks again after so much virtual time, so often: past lease and settle time.
-STEP_S, STEPS = 75, 12
+#: A healthy worker looks again after so much virtual time, so often: past lease and settle time;
+#: with a query, past several of them: each may free rows that the carrier then loses again.
+STEP_S, STEPS, STEPS_WITH_QUERY = 75, 12, 40
 REPORT_DEADLINE_H = 73
 
 
@@ -61,6 +63,9 @@ class Nursery:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, bufsize=1,
             env={**os.environ, URL_VARIABLE: _url(connection.settings_dict)},
         )  # fmt: skip
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "ready\n":
+            raise RuntimeError(f"no worker can be started:\n{self.complaints()}")
         self._changes: dict[int, queue.SimpleQueue[str]] = {}
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -74,7 +79,7 @@ class Nursery:
         seen = []
         while change not in seen:
             try:
-                seen.append(self._changes_of(pid).get(timeout=PATIENCE_S))
+                seen.append(self._changes_of(pid).get(timeout=START_S))
             except queue.Empty:
                 raise AssertionError(f"{pid} {seen}, not {change}\n{self.complaints()}") from None
 
@@ -97,8 +102,7 @@ class Nursery:
         with self._process.stdout:
             for line in self._process.stdout:
                 pid, _, change = line.strip().partition(" ")
-                if pid.isdigit():
-                    self._changes_of(int(pid)).put(change)
+                self._changes_of(int(pid)).put(change)
 
 
 def _url(settings: Mapping[str, Any]) -> str:
@@ -116,9 +120,12 @@ class Worker:
     def __init__(self, nursery: Nursery, order: Mapping[str, Any]) -> None:
         self._nursery = nursery
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.settimeout(PATIENCE_S)
+            listener.settimeout(START_S)
             nursery.fork({**order, "port": listener.getsockname()[1]})
-            self._socket, _ = listener.accept()
+            try:
+                self._socket, _ = listener.accept()
+            except TimeoutError:
+                raise RuntimeError(f"no worker came:\n{nursery.complaints()}") from None
         self._socket.settimeout(PATIENCE_S)
         self._wire = self._socket.makefile("rw")
         self.pid = int(self._wire.readline())
@@ -198,7 +205,8 @@ class Stage:
 
     def finish(self) -> None:
         """A healthy worker's loop, until all is final or nothing more can be known."""
-        for _ in range(STEPS):
+        has_query = routing.carrier("main").has_query
+        for _ in range(STEPS_WITH_QUERY if has_query else STEPS):
             drain()
             if not Message.objects.filter(status__in=states.OPEN).exists():
                 return

@@ -382,3 +382,56 @@ def test_the_statements_of_a_step_do_not_depend_on_its_rows(carrier: FakeCarrier
 
     assert asked[1] == asked[2]
     assert applied[1] == applied[2]
+
+
+class OneText(WithoutQuery):
+    """A carrier of one text per request that tells its results apart by number."""
+
+    one_text_per_request = True
+    matches_by = "number"
+
+
+def test_a_request_holds_one_text_and_no_number_twice_where_the_carrier_wants_that() -> None:
+    asked: list[list[tuple[str, str]]] = []
+
+    class Watched(OneText):
+        def prepare(self, batch: Any) -> Any:
+            asked.append([(sms.to, sms.text) for sms in batch])
+            return super().prepare(batch)
+
+    organisation = make_organisation()
+    one, other = kenyan_numbers(2)
+    with fake_carrier(carrier=Watched) as house:
+        send_bulk(
+            messages=[
+                {"to": one, "message": "a"},
+                {"to": other, "message": "a"},
+                {"to": one, "message": "b"},
+            ],
+            organisation=organisation,
+        )
+        for _ in range(2):
+            send_bulk(recipients=[one], message="c", organisation=organisation)
+
+        house.run()
+
+    assert sorted(asked) == sorted(
+        [[(one, "a"), (other, "a")], [(one, "b")], [(one, "c")], [(one, "c")]]
+    )
+    assert set(Message.objects.values_list("status", flat=True)) == {states.DELIVERED}
+    assert list(audit.faults()) == []
+
+
+def test_a_carrier_that_answers_nothing_is_asked_slowly() -> None:
+    with fake_carrier(
+        rules=[{"lose_request": {"how": "reset"}}], carrier=WithoutQuery, max_batch=5
+    ) as house:
+        campaign = send(20)
+
+        drain()
+        assert house.transport.requests == 1
+        assert states_of(campaign) == {states.UNKNOWN: 5, states.QUEUED: 15}
+        virtual_clock.advance(seconds=6)
+        drain()
+
+        assert house.transport.requests == 2

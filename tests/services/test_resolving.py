@@ -126,6 +126,7 @@ def test_a_resend_is_a_new_attempt_with_a_reference_of_its_own() -> None:
         )
 
         house.run()
+        house.run()
 
         message = Message.objects.get(campaign=campaign)
         assert (message.status, message.attempt) == (states.DELIVERED, 2)
