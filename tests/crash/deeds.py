@@ -30,7 +30,7 @@ LIFETIME_S = 120
 PATIENCE = "idle_in_transaction_session_timeout=1500"
 CARRIER = "main"
 #: What a line takes at a time, in bytes, where a request shall be too long for it.
-SEND_BUFFER = 32_768
+SEND_BUFFER = 4_096
 
 #: point -> (module, its step, where to strike). The byte points are the proxy's.
 STEPS: Mapping[str, tuple[Any, str, str]] = {

@@ -84,7 +84,7 @@ class Command(BaseCommand):
         command = simulated.command_line(
             url, seed=options["simulator_seed"], rules=options["simulator_rules"]
         )
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        child = subprocess.Popen([*command, "--quiet"], stdout=subprocess.DEVNULL)
         running.callback(child.wait, 10)
         running.callback(child.terminate)
 
