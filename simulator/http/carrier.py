@@ -38,8 +38,8 @@ class CarrierPlane:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self._count(request)
         body = await request.read()
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        answer = handle(self._house, request.method, request.raw_path, headers, body)
+        # aiohttp's headers find a name in any case, so they serve as lower-case ones.
+        answer = handle(self._house, request.method, request.raw_path, request.headers, body)
         if log.isEnabledFor(logging.INFO):
             log.info("%s %s -> %s", request.method, request.path, describe(answer))
         if answer.account is None:
