@@ -129,14 +129,6 @@ BUGS = (
         "test_a_number_suppressed_after_acceptance_gets_nothing_and_its_money_comes_back",
     ),
     Bug(
-        "campaigns are locked in the order of the caller",
-        "bulksms/services/campaigns.py",
-        'f"SELECT id FROM {CAMPAIGNS} WHERE {those} ORDER BY id{db.for_update()}"',
-        'f"SELECT id FROM {CAMPAIGNS} WHERE {those} ORDER BY random(){db.for_update()}"',
-        "tests/concurrency/test_wallet_races.py::"
-        "test_settling_two_organisations_in_opposite_order_never_deadlocks",
-    ),
-    Bug(
         "a capture counts twice",
         "bulksms/services/holds.py",
         "[(hold, wanted[hold], 1) for hold, _, _ in holds]",
