@@ -147,7 +147,9 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
     table, columns = model._meta.db_table, ", ".join(names)
     with connection.cursor() as cursor:
         if is_postgresql():
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            sql = f"COPY {table} ({columns}) FROM STDIN"
+            # Django wraps the errors of execute() only.
+            with connection.wrap_database_errors, cursor.copy(sql) as copy:
                 for row in rows:
                     copy.write_row(row)
             return

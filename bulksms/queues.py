@@ -76,7 +76,7 @@ class _Sender:
             try:
                 if _send is not None:
                     _send(*job)
-            except _failures as error:
+            except Exception as error:  # noqa: BLE001 - whatever a client raises, this thread lives
                 self._paused_until = time.monotonic() + conf.settings.WAKE_PAUSE_S
                 done.set_exception(error)
             else:

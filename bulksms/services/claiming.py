@@ -254,6 +254,7 @@ def _give_back_others(
         {row.campaign_id for row in others},
         key=f"others:{submission_id}",
         now=now,
+        runs_locked=True,  # the only run that changes is this carrier's, chosen under its lock
     )
     return kept
 

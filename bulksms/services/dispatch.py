@@ -173,11 +173,18 @@ def query_due_at(carrier: Carrier, closed_at: dt.datetime) -> dt.datetime | None
     return closed_at + dt.timedelta(seconds=carrier.query_settles_after_s)
 
 
+def _has_unknown(moved: settlement.Moved) -> bool:
+    """Also rows that were unknown before: a late answer may know no more than the ended lease."""
+    return bool(moved.counts[states.UNKNOWN]) or any(
+        move.status == states.UNKNOWN for move in moved.refused
+    )
+
+
 def _finish(claimed: Claim, carrier: Carrier, moved: settlement.Moved, now: dt.datetime) -> None:
     summary = ", ".join(f"{count} {status}" for status, count in sorted(moved.counts.items()))
     Submission.objects.filter(id=claimed.submission_id).update(
         status=states.RECORDED,
         ended_at=now,
         outcome=summary[:255],
-        query_due_at=query_due_at(carrier, now) if moved.counts[states.UNKNOWN] else None,
+        query_due_at=query_due_at(carrier, now) if _has_unknown(moved) else None,
     )

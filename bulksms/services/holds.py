@@ -7,7 +7,7 @@ release and a refund take the wallet if nobody holds it (SKIP LOCKED), the rest 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bulksms import db
 from bulksms.models import Hold, Wallet
@@ -18,9 +18,9 @@ from bulksms.services.ledger import Step
 HOLDS = Hold._meta.db_table
 
 
-def _lock_holds(ids: Sequence[int]) -> list[tuple[int, int, int]]:
+def lock(ids: Iterable[int]) -> list[tuple[int, int, int]]:
     """(id, wallet, last seq) of the holds, locked; other rows may refer to them meanwhile."""
-    holds = Hold.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
+    holds = Hold.objects.select_for_update(no_key=True).filter(id__in=list(ids)).order_by("id")
     return list(holds.values_list("id", "wallet_id", "last_seq"))
 
 
@@ -29,7 +29,7 @@ def capture(amounts: Mapping[int, int], key: str, now: dt.datetime) -> None:
     wanted = {hold: amount for hold, amount in amounts.items() if amount}
     if not wanted:
         return
-    holds = _lock_holds(list(wanted))
+    holds = lock(list(wanted))
     columns = {"id": db.INT, "captured_micros": db.INT, "last_seq": db.INT}
     db.add(HOLDS, columns, [(hold, wanted[hold], 1) for hold, _, _ in holds])
     ledger.write_captures(
@@ -68,7 +68,7 @@ def refund(amounts: Mapping[int, int], causes: Mapping[int, str], now: dt.dateti
 def _give_back(
     amounts: Mapping[int, int], source: str, keys: Mapping[int, str], column: str, now: dt.datetime
 ) -> set[int]:
-    holds = _lock_holds(list(amounts))
+    holds = lock(list(amounts))
     wallets = ledger.lock_free({wallet for _, wallet, _ in holds})
     taken = [(hold, wallet) for hold, wallet, _ in holds if wallet in wallets]
     steps: dict[int, list[Step]] = {wallet: [] for wallet in wallets}

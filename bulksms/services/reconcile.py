@@ -10,13 +10,16 @@ import datetime as dt
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Min, Q, QuerySet
 
 from bulksms import clock, conf, queues, states
+from bulksms import ids as fresh
 from bulksms.models import (
     Campaign,
     CarrierState,
@@ -41,7 +44,12 @@ def tick_once() -> Counter[str]:
     """Run every sweep once; returns how many rows each one moved."""
     done: Counter[str] = Counter()
     for name, sweep in SWEEPS.items():
-        done[name] = sweep(clock.now())
+        try:
+            done[name] = sweep(clock.now())
+        except OperationalError:  # the database is away: no other sweep would do better
+            raise
+        except (DatabaseError, ImproperlyConfigured):
+            logger.exception("bulksms: the sweep %r failed; the others go on", name)
     return +done
 
 
@@ -108,7 +116,9 @@ def wake_ready_runs(now: dt.datetime) -> int:
 def wake_reports(now: dt.datetime) -> int:
     """Bring back parked reports whose time has come, and nudge the apply step if it has work."""
     due = Report.objects.filter(status=states.PARKED, next_try_at__lte=now)
-    back = due.update(status=states.NEW)
+    with transaction.atomic():  # recording unparks reports too, in another order
+        free = list(due.select_for_update(skip_locked=True).values_list("id", flat=True))
+        back = Report.objects.filter(id__in=free).update(status=states.NEW)
     if back or Report.objects.filter(status=states.NEW).exists():
         queues.wake(queues.APPLY_REPORTS)
     return back
@@ -137,7 +147,8 @@ def _end_lease(submission_id: UUID, now: dt.datetime) -> int:
         )
         found.status, found.ended_at, found.outcome = states.LOST, now, "lease over"
         if begun:
-            found.query_due_at = dispatch.query_due_at(routing.carrier(found.carrier), now)
+            with suppress(ImproperlyConfigured):  # a carrier that was removed: nobody to ask
+                found.query_due_at = dispatch.query_due_at(routing.carrier(found.carrier), now)
         found.save(update_fields=("status", "ended_at", "outcome", "query_due_at"))
         queues.wake(queues.DISPATCH, found.carrier)
     logger.warning(
@@ -179,7 +190,11 @@ def expire_queued(now: dt.datetime) -> int:
 
 def _expired(id_: UUID) -> Move:
     return Move(
-        id_, states.EXPIRED, error="expired_in_queue", error_detail="Not sent before it expired."
+        id_,
+        states.EXPIRED,
+        error="expired_in_queue",
+        error_detail="Not sent before it expired.",
+        only_from=frozenset({states.QUEUED}),
     )
 
 
@@ -199,7 +214,9 @@ def end_waiting(now: dt.datetime) -> int:
 
 def _unconfirmed(status: str, error: str) -> Callable[[UUID], Move]:
     keep = status == states.SENT or conf.settings.UNKNOWN_AT_DEADLINE == "capture"
-    return lambda id_: Move(id_, states.UNCONFIRMED, error=error, capture=keep)
+    return lambda id_: Move(
+        id_, states.UNCONFIRMED, error=error, capture=keep, only_from=frozenset({status})
+    )
 
 
 def _sweep(
@@ -214,7 +231,7 @@ def _sweep(
     while batch := list(ids[:BATCH]):
         with transaction.atomic():
             result = settlement.apply(
-                [move(id_) for id_ in batch], {campaign_id}, key=f"{why}:{min(batch)}", now=now
+                [move(id_) for id_ in batch], {campaign_id}, key=f"{why}:{fresh.new()}", now=now
             )
         if not result.counts:
             break

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ BATCH = 500
 #: A report without a match is tried again after 1, 2, 4, ... seconds, then hourly, for this long.
 PARKED_FOR = dt.timedelta(hours=72)
 MAX_WAIT_S = 3600
+
+#: The states that a report may end. One for a row that is being asked for comes too early.
+MAY_MOVE = frozenset({states.SENT, states.UNKNOWN, states.UNCONFIRMED})
+#: What may follow the message id in a reference of ours.
+ATTEMPT = re.compile(r"-[1-9][0-9]{0,3}", re.ASCII)
 
 _STORED = {
     "carrier": db.TEXT, "dedupe_key": db.TEXT, "carrier_ref": db.TEXT, "reference": db.TEXT,
@@ -98,8 +104,11 @@ def apply_once(limit: int = BATCH) -> int:
 
 def _split_reference(reference: str) -> tuple[UUID, int] | None:
     """Our reference is ``<message id>`` or ``<message id>-<attempt>``; None = it is not ours."""
+    tail = reference[36:]
+    if tail and not ATTEMPT.fullmatch(tail):
+        return None
     try:
-        return UUID(reference[:36]), int(reference[37:] or 1)
+        return UUID(reference[:36]), int(tail[1:] or 1)
     except ValueError:
         return None
 
@@ -114,7 +123,7 @@ def _match(reports: Sequence[Report]) -> dict[int, _Match]:
     for report in reports:
         ours = by_reference.get(report.pk)
         row = known.get(ours[0]) if ours else by_carrier.get(_key(report))
-        if row is None or row[2] != report.carrier:
+        if row is None or row[2] != report.carrier or (ours and ours[1] > row[3]):
             continue
         spoken_of = ours[1] if ours else row[4]
         matches[report.pk] = _Match(report, row[0], row[1], spoken_of, row[3])
@@ -162,12 +171,13 @@ def _apply(
     ended = {r.pk: (states.PARKED, "no_match") for r in reports if r.pk not in matches}
     remaining = [matches[r.pk] for r in reports if r.pk in matches]
     old = [match for match in remaining if match.is_replaced]
-    attempts.note_late([(m.message_id, m.attempt, m.report.state) for m in old], now)
     ended |= {match.report.pk: (states.IGNORED, "old_attempt") for match in old}
     remaining = [match for match in remaining if not match.is_replaced]
     while remaining:  # one report per message in a round: their order is kept
         batch, remaining = _first_of_each(remaining)
         ended |= _apply_round(batch, now)
+    late = sorted((m.message_id, m.attempt, m.report.state) for m in old)
+    attempts.note_late(late, now)
     return ended
 
 
@@ -183,7 +193,7 @@ def _first_of_each(matches: Sequence[_Match]) -> tuple[list[_Match], list[_Match
 
 
 def _apply_round(batch: Sequence[_Match], now: dt.datetime) -> dict[int, tuple[str, str]]:
-    moves = [_move(match.report, match.message_id) for match in batch]
+    moves = [_move(match.report, match.message_id, match.attempt) for match in batch]
     moved = settlement.apply(
         moves, {match.campaign_id for match in batch}, key=_cause(batch), now=now
     )
@@ -206,11 +216,18 @@ def _cause(batch: Sequence[_Match]) -> str:
     return f"report:{first.pk}.{first.tries}"
 
 
-def _move(report: Report, message_id: UUID) -> Move:
+def _move(report: Report, message_id: UUID, attempt: int) -> Move:
     """Something on its way is proof of acceptance: an unknown message is sent."""
     status = report.state or states.SENT
     error = "" if status in (states.DELIVERED, states.SENT) else report.code or status
-    return Move(message_id, status, carrier_ref=report.carrier_ref, error=error)
+    return Move(
+        message_id,
+        status,
+        carrier_ref=report.carrier_ref,
+        error=error,
+        attempt=attempt,
+        only_from=MAY_MOVE,
+    )
 
 
 def _not_recorded_yet(matches: Sequence[_Match]) -> set[UUID]:

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from bulksms import clock, conf, queues, states
+from bulksms import ids as fresh
 from bulksms.carriers.base import Carrier, QueryResult
 from bulksms.models import Decision, Message, Submission
 from bulksms.services import attempts, campaigns, routing, settlement
@@ -189,7 +190,14 @@ def _decide_batch(batch: Sequence[tuple[UUID, UUID]], outcome: str) -> int:
     now = clock.now()
     ids, campaign_ids = [id_ for id_, _ in batch], {campaign_id for _, campaign_id in batch}
     moves = [
-        Move(id_, OUTCOMES[outcome], error=_why(outcome), due_at=_due(outcome, now)) for id_ in ids
+        Move(
+            id_,
+            OUTCOMES[outcome],
+            error=_why(outcome),
+            due_at=_due(outcome, now),
+            only_from=frozenset({states.UNKNOWN}),
+        )
+        for id_ in ids
     ]
     with transaction.atomic():
         if outcome == RESEND:
@@ -197,7 +205,7 @@ def _decide_batch(batch: Sequence[tuple[UUID, UUID]], outcome: str) -> int:
             campaigns.lock(campaign_ids)
             still = Message.objects.select_for_update().filter(id__in=ids, status=states.UNKNOWN)
             attempts.replace([m.pk for m in still.order_by("id")], now, take_over_hold=True)
-        moved = settlement.apply(moves, campaign_ids, key=f"decided:{min(ids)}:{now}", now=now)
+        moved = settlement.apply(moves, campaign_ids, key=f"decided:{fresh.new()}", now=now)
         for carrier in routing.names() if outcome == RESEND else ():
             queues.wake(queues.DISPATCH, carrier)
     return moved.counts.total()

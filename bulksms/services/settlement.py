@@ -16,11 +16,15 @@ from uuid import UUID
 
 from django.db import transaction
 
-from bulksms import db, signals, states
+from bulksms import db, ids, signals, states
 from bulksms.models import Hold, Message, Report, Run
-from bulksms.services import campaigns, refunds, wallet
+from bulksms.services import campaigns, holds, refunds, wallet
 
 MESSAGES, RUNS, REPORTS = Message._meta.db_table, Run._meta.db_table, Report._meta.db_table
+
+
+#: What a smallint holds. A carrier that is away for days is tried more often than that.
+MOST_ASKS = 32_767
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,10 @@ class Move:
     due_at: dt.datetime | None = None
     #: What is held for a row that now counts as accepted is captured; False = released.
     capture: bool = True
+    #: The only states it may leave: a list made before the lock may be old. Empty = the table's.
+    only_from: frozenset[str] = frozenset()
+    #: The attempt that it speaks of; 0 = whichever is current.
+    attempt: int = 0
 
 
 @dataclass(slots=True)
@@ -90,6 +98,7 @@ _WRITTEN = {
 def apply(
     moves: Sequence[Move], campaign_ids: Iterable[UUID], *, key: str, now: dt.datetime,
     submission_id: UUID | None = None,
+    runs_locked: bool = False,
 ) -> Moved:  # fmt: skip
     """Carry out ``moves``, all of messages of ``campaign_ids``; inside the caller's transaction.
 
@@ -99,7 +108,8 @@ def apply(
     result = Moved()
     if not moves:
         return result
-    if any(move.status == states.QUEUED for move in moves):
+    queue = any(states.QUEUED in (move.status, *move.only_from) for move in moves)
+    if queue and not runs_locked:
         lock_runs(campaign_ids)
     campaigns.lock(campaign_ids)
     wanted = {move.message_id: move for move in moves}
@@ -107,7 +117,7 @@ def apply(
     for row in _lock_messages(list(wanted)):
         move = wanted[row.id]
         ours = submission_id is None or row.submission_id == submission_id
-        if ours and states.allowed(row.status, move.status):
+        if ours and _fits(row, move) and states.allowed(row.status, move.status):
             pairs.append((row, move))
         else:
             result.refused.append(move)
@@ -118,6 +128,11 @@ def apply(
     _announce(pairs)
     result.counts.update(move.status for _, move in pairs)
     return result
+
+
+def _fits(row: _Row, move: Move) -> bool:
+    right_state = not move.only_from or row.status in move.only_from
+    return right_state and move.attempt in (0, row.attempt)
 
 
 def lock_runs(campaign_ids: Iterable[UUID]) -> None:
@@ -143,8 +158,10 @@ def _announce(pairs: Sequence[tuple[_Row, Move]]) -> None:
             done[row.campaign_id].append(row.id)
 
     def send() -> None:
-        for campaign_id, ids in done.items():
-            signals.messages_finished.send_robust(Message, campaign_id=campaign_id, message_ids=ids)
+        for campaign_id, finished in done.items():
+            signals.messages_finished.send_robust(
+                Message, campaign_id=campaign_id, message_ids=finished
+            )
 
     transaction.on_commit(send, robust=True)
 
@@ -168,14 +185,14 @@ def _written(row: _Row, move: Move, now: dt.datetime) -> tuple[object, ...]:
         move.carrier_ref or row.carrier_ref,
         states.CAPTURED if captures else row.charge,
         row.cost_micros if captures else row.captured_micros,
-        row.asks + (move.asked_at is not None),
+        min(row.asks + (move.asked_at is not None), MOST_ASKS),
         move.due_at or row.due_at,
         move.asked_at or row.asked_at,
         (move.asked_at or row.asked_at or now) if first_sent else row.sent_at,
         now if move.status == states.DELIVERED else row.delivered_at,
         (row.done_at or now) if final else None,
-        move.error,
-        move.error_detail,
+        move.error[:60],
+        move.error_detail[:255],
     )
 
 
@@ -238,6 +255,7 @@ def _settle(pairs: Sequence[tuple[_Row, Move]], key: str, now: dt.datetime) -> N
             captured[row.hold_id] += row.cost_micros
         elif move.status in states.FINAL:
             ended.append(row)
+    holds.lock({*captured, *(row.hold_id for row in ended if row.hold_id is not None)})
     wallet.capture(captured, key, now)
     _release(ended, key, now)
 
@@ -281,7 +299,7 @@ def release_ended(campaign_id: UUID, hold_id: int, now: dt.datetime) -> int:
     )
     rows = _lock_messages(list(those.values_list("id", flat=True)))
     rows = [row for row in rows if row.charge == states.HELD]
-    released = _release(rows, f"late:{now.isoformat()}", now)
+    released = _release(rows, f"late:{ids.new()}", now)
     if released or not rows:
         Hold.objects.filter(id=hold_id).update(release_due_at=None)
     return released

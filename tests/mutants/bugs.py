@@ -19,6 +19,7 @@ DISPATCH = "tests/services/test_dispatch.py"
 SENDING = "tests/services/test_sending.py"
 OPTIONS = "tests/services/test_sending_options.py"
 WALLET = "tests/services/test_wallet.py"
+REGRESSIONS = "tests/services/test_regressions.py"
 
 BUGS = (
     Bug(
@@ -76,7 +77,21 @@ BUGS = (
         "bulksms/states.py",
         "    UNCONFIRMED: REPORTED,",
         "    UNCONFIRMED: REPORTED,\n    DELIVERED: REPORTED,",
-        f"{DISPATCH}::test_reports_out_of_order_never_take_a_final_state_back",
+        "tests/test_states.py::test_nothing_leaves_a_final_state_but_unconfirmed",
+    ),
+    Bug(
+        "a report moves a row that is being asked for",
+        "bulksms/services/reports.py",
+        "MAY_MOVE = frozenset({states.SENT, ",
+        "MAY_MOVE = frozenset({states.SENDING, states.SENT, ",
+        f"{REGRESSIONS}::test_a_report_on_its_way_that_comes_early_waits_for_the_recording",
+    ),
+    Bug(
+        "a decision on an old list moves a row in flight",
+        "bulksms/services/resolving.py",
+        "only_from=frozenset({states.UNKNOWN}),",
+        "",
+        f"{REGRESSIONS}::test_a_decision_made_on_an_old_list_moves_no_row_that_is_being_asked_for",
     ),
     Bug(
         "a refused message keeps its money",
@@ -88,7 +103,7 @@ BUGS = (
     Bug(
         "any move is allowed",
         "bulksms/services/settlement.py",
-        "if ours and states.allowed(row.status, move.status):",
+        "if ours and _fits(row, move) and states.allowed(row.status, move.status):",
         "if ours:",
         f"{DISPATCH}::test_reports_out_of_order_never_take_a_final_state_back",
     ),
