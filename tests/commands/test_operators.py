@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bulksms import send_bulk, states
-from bulksms.models import Campaign, Decision, Lease, Message, Organisation, Suppression
+from bulksms.models import Campaign, Decision, Lease, Message, Suppression
 from bulksms.services import reconcile, stops
 from bulksms.testing import drain, virtual_clock
 from tests.factories import kenyan_numbers, make_organisation
@@ -59,7 +59,6 @@ def test_status_says_what_is_stuck_and_what_to_do(unknown: Campaign) -> None:
 
 
 def test_status_is_quiet_and_exits_0_when_all_is_well() -> None:
-    Organisation.objects.all()
     assert reconcile.take_lease("worker-1")
 
     code, text = run("bulksms_status", json=True)
@@ -100,6 +99,19 @@ def test_stop_and_resume_by_command() -> None:
     assert stops.is_stopped("main")
     run("bulksms_stop", "--everything", "--resume")
     assert not stops.is_stopped("main")
+
+
+def test_stop_one_organisation_and_name_the_others_for_a_wrong_one() -> None:
+    organisation = make_organisation()
+
+    run("bulksms_stop", "--organisation", organisation.slug, "--why", "abuse")
+    organisation.refresh_from_db()
+    assert not organisation.is_active
+    with pytest.raises(CommandError, match=organisation.slug):
+        run("bulksms_key", "nobody")
+
+    _, key = run("bulksms_key", organisation.slug)
+    assert key.startswith("bsk_live_")
 
 
 def test_suppress_takes_numbers_as_people_write_them_and_all_or_none() -> None:

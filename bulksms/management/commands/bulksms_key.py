@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from bulksms.models import Organisation
+from bulksms.management.common import find_organisation
 from bulksms.services import keys
 
 
@@ -23,9 +23,7 @@ class Command(BaseCommand):
         )  # fmt: skip
 
     def handle(self, **options: Any) -> None:
-        organisation = Organisation.objects.filter(slug=options["organisation"]).first()
-        if organisation is None:
-            raise CommandError(f"no organisation {options['organisation']!r}")
+        organisation = find_organisation(options["organisation"])
         scopes = options["scopes"] or keys.DEFAULT_SCOPES
         _, text = keys.create(organisation, name=options["name"], scopes=scopes)
         self.stdout.write(text)

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bulksms import money
 from bulksms.exceptions import BulkSmsError
+from bulksms.management.common import find_organisation
 from bulksms.models import Organisation
 from bulksms.services import organisations, quoting
 from bulksms.services.validation import BulkRequest
@@ -43,10 +44,7 @@ class Command(BaseCommand):
     def _organisation(self, slug: str | None) -> Organisation:
         if slug is None:
             return organisations.house()
-        found = Organisation.objects.filter(slug=slug).first()
-        if found is None:
-            raise CommandError(f"no organisation {slug!r}")
-        return found
+        return find_organisation(slug)
 
     def _show(self, quote: quoting.Quote) -> None:
         total = money.sentence(quote.total_micros, quote.currency)

@@ -6,9 +6,9 @@ import getpass
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from bulksms.models import Organisation
+from bulksms.management.common import find_organisation
 from bulksms.services import stops
 
 
@@ -31,9 +31,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         why, actor, resume = options["why"], options["actor"], options["resume"]
         if options["organisation"]:
-            organisation = Organisation.objects.filter(slug=options["organisation"]).first()
-            if organisation is None:
-                raise CommandError(f"no organisation {options['organisation']!r}")
+            organisation = find_organisation(options["organisation"])
             stops.set_active(organisation, active=resume, actor=actor, why=why)
         else:
             carrier = options["carrier"] or stops.EVERYTHING

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from bulksms import conf
+from bulksms.management.common import find_organisation
 from bulksms.models import Organisation
 from bulksms.services import suppression
 from bulksms.sms import numbers
@@ -39,12 +40,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{count} number(s) added, {len(digits) - count} were on the list")
 
     def _organisation(self, slug: str | None) -> Organisation | None:
-        if slug is None:
-            return None
-        found = Organisation.objects.filter(slug=slug).first()
-        if found is None:
-            raise CommandError(f"no organisation {slug!r}")
-        return found
+        return None if slug is None else find_organisation(slug)
 
     def _normalised(self, written: list[str], region: str) -> list[str]:
         """All of them, or an error that names every line that is wrong."""
