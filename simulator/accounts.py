@@ -13,7 +13,7 @@ from simulator.engine import Callback, Decision, Engine, EngineSettings, QueryDe
 from simulator.engine.inject import Injection, injection_as_json
 from simulator.engine.messages import Pending, Shape
 from simulator.engine.rules import RuleSet
-from simulator.journal import Journal, show_callback
+from simulator.journal import Journal
 from simulator.schema import parse_rules
 
 DEFAULT = "default"
@@ -95,7 +95,7 @@ class Account:
         now = self.now()
         callbacks = self.engine.due_callbacks(now, limit)
         if callbacks:
-            self.journal.note("take", now, [show_callback(callback) for callback in callbacks])
+            self.journal.note("take", now, [(callback, callback.tries) for callback in callbacks])
         return callbacks
 
     def settle(self, callback: Callback, status: int) -> None:
@@ -136,6 +136,11 @@ class Account:
             listener()
 
     # --- callbacks ---------------------------------------------------------------------------
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether any callback has somewhere to go."""
+        return self.endpoint.report_url is not None or self.endpoint.inbound_url is not None
 
     def url_of(self, callback: Callback) -> str | None:
         """Return where a callback goes; None where the account takes none of its kind."""
@@ -183,7 +188,11 @@ class House:
         return account
 
     def by_key(self, key: str) -> Account | None:
-        return next((a for a in self.accounts.values() if a.key == key), None) if key else None
+        if key:
+            for account in self.accounts.values():
+                if account.key == key:
+                    return account
+        return None
 
     def foreign_ids(self, account: Account) -> dict[str, str]:
         """Return the latest id of every other account."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -25,6 +26,7 @@ from simulator.schema import RulesError, load_rules, parse_rules
 DIVERGED = 1
 USAGE_ERROR = 2
 _SECOND_US = 1_000_000
+_GC_THRESHOLDS = 10_000, 5, 5
 
 
 def parser() -> argparse.ArgumentParser:
@@ -144,6 +146,16 @@ async def serve(server: Server, options: argparse.Namespace, clock: Clock) -> No
     print("stopped", flush=True)
 
 
+def calm_collector() -> None:
+    """Let this process look for garbage less often: the records of the oracle are none.
+
+    They come by the hundred thousand and stay, and each early look at them is in vain. Full looks
+    come as often as before, at a quarter more of what is kept: memory stays as level as it was.
+    """
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
 def run_server(options: argparse.Namespace) -> int:
     """Serve as the options say. Raises RulesError, ValueError, OSError before it listens."""
     rules = load_rules(options.rules) if options.rules else parse_rules([])
@@ -155,6 +167,7 @@ def run_server(options: argparse.Namespace) -> int:
     level = logging.WARNING if options.quiet else logging.INFO
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("simulator").setLevel(level)
+    calm_collector()
     try:
         asyncio.run(serve(Server(house, listen), options, clock))
     finally:

@@ -69,8 +69,8 @@ class EchoEngine(Engine):
             return decision
         taken = len(messages) if recorded is None else len(recorded["records"])
         wanted = list(zip(messages, contents, strict=True))[:taken]
-        if self.oracle.room() < len(wanted):
-            return Decision(refusal=self._full())
+        if (full := self._no_room(len(wanted))) is not None:
+            return Decision(refusal=full)
         if not self._knows_all(wanted):
             return Decision(refusal=NOT_IN_JOURNAL)
         for message, content in wanted:
@@ -99,7 +99,6 @@ class EchoEngine(Engine):
         self.oracle.add(record, found)
         self.oracle.report_planned(len(record.reports))
         decision.records.append(record)
-        decision.rows.append(record.row())
 
     def _take_early(self, decision: Decision) -> list[Pending]:
         early: list[Pending] = []

@@ -40,7 +40,7 @@ class Journal:
 
     def __init__(self, engine: Engine, start: int, path: Path | None = None) -> None:
         self._engine = engine
-        self._entries: list[tuple[str, int, tuple[Any, ...]]] = []
+        self._entries: list[tuple[Any, ...]] = []
         self._messages = 0
         self._overflowed = False
         self._file: TextIO | None = None if path is None else path.open("w+", encoding="utf-8")
@@ -57,7 +57,7 @@ class Journal:
             self._overflowed = True
             self._entries.clear()
         if not self._overflowed:
-            self._entries.append((kind, at, facts))
+            self._entries.append((kind, at, *facts))
 
     def restart(self, at: int) -> None:
         """Begin anew after a reset. A file goes on, with an entry that says so."""
@@ -79,7 +79,7 @@ class Journal:
             self._file.seek(0, io.SEEK_END)
             return
         yield line_of(self._header)
-        for kind, at, facts in self._entries:
+        for kind, at, *facts in self._entries:
             yield line_of(as_json(kind, at, facts))
 
     def _write(self, entry: Entry) -> None:
@@ -113,7 +113,7 @@ def header_of(engine: Engine, start: int) -> Entry:
 # --- entries as JSON -------------------------------------------------------------------------
 
 
-def as_json(kind: str, at: int, facts: tuple[Any, ...]) -> Entry:
+def as_json(kind: str, at: int, facts: Sequence[Any]) -> Entry:
     return {"kind": kind, "at": at, **_SHAPES[kind](*facts)}
 
 
@@ -183,16 +183,20 @@ def _query(client_refs: Sequence[str], decision: QueryDecision) -> Entry:
     return {"client_refs": list(client_refs), "decision": shown}
 
 
-def show_callback(callback: Callback) -> Entry:
-    """Return a callback as it is now: its tries count on."""
+def _take(taken: Sequence[tuple[Callback, int]]) -> Entry:
+    """Show callbacks with the tries that they had behind them: those count on."""
+    return {"decision": [_callback(callback, tries) for callback, tries in taken]}
+
+
+def _callback(callback: Callback, tries: int) -> Entry:
     items = [[item.report_id, item.copy, item.due] for item in callback.items]
-    return {"id": callback.id, "kind": callback.kind, "try": callback.tries, "items": items}
+    return {"id": callback.id, "kind": callback.kind, "try": tries, "items": items}
 
 
 _SHAPES: dict[str, Any] = {
     "submit": _submit,
     "query": _query,
-    "take": lambda callbacks: {"decision": callbacks},
+    "take": _take,
     "settle": lambda callback_id, status: {"callback": callback_id, "status": status},
     "postpone": lambda callback_id: {"callback": callback_id},
     "rules": lambda source: {"rules": source},

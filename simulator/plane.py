@@ -6,7 +6,7 @@ socket runs the very code that answers one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from simulator.engine.messages import Callback, Decision, Fault, Refusal
 
 JSON_TYPE = "application/json"
 MOST_BODY_BYTES = 8_000_000
+TOO_LARGE = f"the body is larger than {MOST_BODY_BYTES} bytes"
 #: A client may say how long it waits; an answer drawn to be later is lost to it.
 TIMEOUT_HEADER = "x-timeout-s"
 _LONGEST_TIMEOUT_S = 86_400
@@ -39,7 +40,7 @@ class WireAnswer:
     body: Body | None = None
     latency_us: int = 0
     close_after_us: int | None = None
-    early: list[Callback] = field(default_factory=list)
+    early: Sequence[Callback] = ()
 
 
 def refuse(status: int, code: str, detail: str, retry_after: str | None = None) -> WireAnswer:
@@ -85,8 +86,11 @@ def _wrong_key(is_form: bool) -> WireAnswer:
 
 def _declared(headers: Mapping[str, str]) -> int | None:
     """Return the time-out that a client declares in `X-Timeout-S`, in microseconds."""
+    declared = headers.get(TIMEOUT_HEADER)
+    if declared is None:
+        return None
     try:
-        seconds = float(headers.get(TIMEOUT_HEADER, ""))
+        seconds = float(declared)
     except ValueError:
         return None
     return round(seconds * 1_000_000) if 0 < seconds < _LONGEST_TIMEOUT_S else None

@@ -17,7 +17,7 @@ from simulator.engine import Callback, Engine, EngineSettings, Submission
 from simulator.engine.inject import Injection
 from simulator.engine.knobs import Price, Span
 from simulator.engine.rules import RuleSet
-from simulator.journal import FORMAT, Entry, as_json, line_of, show_callback
+from simulator.journal import FORMAT, Entry, as_json, line_of
 from simulator.schema import parse_rules
 
 
@@ -151,7 +151,7 @@ class _Machine:
     def _take(self, entry: Entry) -> Entry:
         callbacks = self._engine.due_callbacks(entry["at"], max(1, len(entry["decision"])))
         self._flying |= {callback.id: callback for callback in callbacks}
-        return as_json("take", entry["at"], ([show_callback(c) for c in callbacks],))
+        return as_json("take", entry["at"], ([(c, c.tries) for c in callbacks],))
 
     def _settle(self, entry: Entry) -> None:
         callback = self._flying.pop(entry["callback"], None)

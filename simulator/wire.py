@@ -113,10 +113,13 @@ def _row(row: Row) -> dict[str, object]:
         "to": "+" + row.to,
         "status": row.status,
     }
-    if row.status == "accepted":
-        shown |= {"id": row.id, "parts": row.parts}
-        return shown if row.price is None else {**shown, "price": row.price}
-    return {**shown, "code": row.code, "detail": row.detail}
+    if row.status != "accepted":
+        shown["code"], shown["detail"] = row.code, row.detail
+        return shown
+    shown["id"], shown["parts"] = row.id, row.parts
+    if row.price is not None:
+        shown["price"] = row.price
+    return shown
 
 
 def render_query(rows: list[QueryRow]) -> bytes:

@@ -13,8 +13,6 @@ from simulator.engine.rules import Match, Rule
 _NOT_KNOBS = frozenset({"name", "salt", "match", "share_salt"})
 KNOB_FIELDS = tuple(f.name for f in fields(Rule) if f.name not in _NOT_KNOBS)
 
-_PERCENT = 100 / 2**64
-
 #: The arrivals that one message or one request has already been counted as, per rule.
 Counted = dict[str, bool]
 
@@ -55,7 +53,7 @@ class RuleBook:
             return False
         if match.nth is not None and not self._counts(rule, counted):
             return False
-        return match.share is None or draw_share(rule, key) < match.share
+        return match.share is None or draws.percent(key + rule.share_salt) < match.share
 
     def request_matches(
         self, rule: Rule, messages: Sequence[Submission], key: bytes, counted: Counted
@@ -96,7 +94,7 @@ class RuleBook:
 
 def draw_share(rule: Rule, key: bytes) -> float:
     """Return the draw, in percent [0, 100), that decides a rule with a share."""
-    return draws.bits(key + rule.share_salt) * _PERCENT
+    return draws.percent(key + rule.share_salt)
 
 
 def explain(rule: Rule, key: bytes) -> str:

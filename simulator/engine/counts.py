@@ -38,7 +38,7 @@ class DigestTable:
         self._used = 0
 
     def __len__(self) -> int:
-        return len(self._small) if self._small is not None else self._used
+        return self._used if self._small is None else len(self._small)
 
     def room(self) -> int:
         """Return how many further digests fit."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _TWO_64 = 2.0**64
+_PERCENT = 100 / 2**64
 _EIGHT = Struct("<8Q")
 
 
@@ -45,9 +46,9 @@ def pool(key: bytes) -> tuple[int, ...]:
     return _EIGHT.unpack(blake2b(key, digest_size=64).digest())
 
 
-def bits(salted: bytes) -> int:
-    """Return 64 drawn bits for a key that already ends in its purpose."""
-    return int.from_bytes(blake2b(salted, digest_size=8).digest(), "little")
+def percent(salted: bytes) -> float:
+    """Return a draw in [0, 100) for a key that already ends in its purpose."""
+    return int.from_bytes(blake2b(salted, digest_size=8).digest(), "little") * _PERCENT
 
 
 def unit(key: bytes, purpose: str) -> float:

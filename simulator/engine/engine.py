@@ -115,28 +115,37 @@ class Engine:
         """Decide one request. Never raises for what a client sends."""
         self.take_up_due(now)
         self.requests += 1
-        decision, wanted = Decision(), list(messages)
-        chosen, digest = self._choose(messages)
+        decision = Decision()
+        if self._request_faults.wanted(messages):
+            self._submit_badly(decision, messages, now, shape, client_timeout_us)
+        elif (
+            refusal := self._no_room(len(messages)) or self._shared.admit(messages, now)
+        ) is not None:
+            self._refuse(decision, refusal)
+        else:
+            self._take(decision, messages, now, shape)
+        return decision
+
+    def _submit_badly(
+        self,
+        decision: Decision,
+        messages: Sequence[Submission],
+        now: int,
+        shape: Shape,
+        client_timeout_us: int | None,
+    ) -> None:
+        """Decide a request that request knobs may concern."""
+        digest = draws.request_digest(self.fate.content(message) for message in messages)
+        chosen, wanted = self._request_faults.choose(messages, digest), list(messages)
         self._delay(decision, chosen, digest, client_timeout_us)
         refusal = self._refuse_whole(messages, chosen, now)
         if refusal is None or "answer" in chosen:
             self._request_faults.use(chosen, digest)
         if refusal is not None:
-            self.refusals[refusal.code] += 1
-            decision.refusal = refusal
-            return decision
-        if self._lose(decision, chosen, now, digest, wanted, shape):
-            return decision
-        early = self._take(decision, wanted, now, shape)
-        decision.early = [self.schedule.callback([pending]) for pending in early]
-        self.faults.update(dress(decision, chosen, digest))
-        return decision
-
-    def _choose(self, messages: Sequence[Submission]) -> tuple[dict[str, Rule], bytes]:
-        if not self._request_faults.wanted(messages):
-            return {}, b""
-        digest = draws.request_digest(self.fate.content(message) for message in messages)
-        return self._request_faults.choose(messages, digest), digest
+            self._refuse(decision, refusal)
+        elif not self._lose(decision, chosen, now, digest, wanted, shape):
+            self._take(decision, wanted, now, shape)
+            self.faults.update(dress(decision, chosen, digest))
 
     def _delay(
         self,
@@ -160,14 +169,19 @@ class Engine:
         rule = chosen.get("answer")
         if rule is not None and rule.answer is not None and "lose_request" not in chosen:
             return refusal_of(rule.answer)
-        if self.oracle.room() < len(messages):
-            return self._full()
-        if "lose_request" in chosen:
-            return None
+        refusal = self._no_room(len(messages))
+        if refusal is not None or "lose_request" in chosen:
+            return refusal
         return self._shared.admit(messages, now)
 
-    def _full(self) -> Refusal:
+    def _no_room(self, count: int) -> Refusal | None:
+        if self.oracle.room() >= count:
+            return None
         return Refusal(507, "simulator_full", str(TableFull(self.settings.max_refs)))
+
+    def _refuse(self, decision: Decision, refusal: Refusal) -> None:
+        self.refusals[refusal.code] += 1
+        decision.refusal = refusal
 
     def _lose(
         self,
@@ -201,16 +215,16 @@ class Engine:
 
     def _take(
         self, decision: Decision, messages: Sequence[Submission], now: int, shape: Shape
-    ) -> list[Pending]:
-        """Decide each message, plan its callbacks; return those due before the answer."""
+    ) -> None:
+        """Decide each message and plan its callbacks, those before the answer apart."""
         early: list[Pending] = []
         for message in messages:
             record, planned = self.fate.decide(message, self.fate.content(message), now, shape)
             decision.records.append(record)
-            decision.rows.append(record.row())
             if planned:
                 self._plan(record, planned, early)
-        return early
+        if early:
+            decision.early = [self.schedule.callback([pending]) for pending in early]
 
     def _plan(self, record: Record, planned: list[Pending], early: list[Pending]) -> None:
         self.oracle.report_planned(len(record.reports))
@@ -234,12 +248,13 @@ class Engine:
     def take_up_due(self, now: int) -> None:
         """Decide the requests that were to be processed late, each at its own time."""
         for take_up in self.schedule.due_take_ups(now):
-            if self.oracle.room() < len(take_up.messages):
-                self.refusals[self._full().code] += 1
+            decision = Decision()
+            if (refusal := self._no_room(len(take_up.messages))) is not None:
+                self._refuse(decision, refusal)
                 continue
-            early = self._take(Decision(), take_up.messages, take_up.due, take_up.shape)
-            for pending in early:
-                self.schedule.add(pending)
+            self._take(decision, take_up.messages, take_up.due, take_up.shape)
+            for callback in decision.early:
+                self.postpone(callback)
 
     def due_callbacks(self, now: int, limit: int = _ALL) -> list[Callback]:
         """Take the callbacks to post now; each must be given back to `settle`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from simulator.engine import draws, words
 from simulator.engine.book import Counted, RuleBook
@@ -50,6 +51,8 @@ class Fate:
         self._oracle = oracle
         self._shared = shared
         self._deduplicates = book.uses("dedupe_by_ref")
+        #: Whether a rule may say more of a message than its outcome.
+        self._says_more = any(book.uses(knob) for knob in ("id_form", "price", "reply"))
         self._planner = Planner(settings.report_delay, settings.report_grain_us)
 
     def content(self, message: Submission) -> bytes:
@@ -89,33 +92,27 @@ class Fate:
         pool = draws.pool(base)
         rule, outcome = self._outcome(record, message, key, counted)
         hits = [("outcome", rule)] if rule is not None else []
-        forms = _HEX
-        if (id_rule := self.rule_of("id_form", message, key, counted, hits)) is not None:
+        forms, price = _HEX, self._settings.price
+        says_more = self._says_more or message.to in self._book.magic
+        if says_more and (id_rule := self.rule_of("id_form", message, key, counted, hits)):
             forms = id_rule.id_form or _HEX
         record.report_as = write_id(pool[0] >> 1, forms.report)
         if outcome.refuse is not None:
             record.code, record.detail = outcome.refuse.code, outcome.refuse.detail
         else:
             record.status = words.ACCEPTED
-            record.id = write_id(pool[0] >> 1, forms.answer)
-            record.price = self._price(record, message, key, counted, hits)
+            same = forms.answer == forms.report
+            record.id = record.report_as if same else write_id(pool[0] >> 1, forms.answer)
+            if says_more and (rule := self.rule_of("price", message, key, counted, hits)):
+                price = rule.price or price
+            record.price = write_price(price, record.parts)
             if self._shared.is_used:
                 self._shared.charge(message)
         record.hits = tuple(hits)
         record.reports = self._planner.reports(record, outcome, base, pool)
+        if not says_more:
+            return record.reports
         return self._with_reply(record, message, key, counted, base)
-
-    def _price(
-        self,
-        record: Record,
-        message: Submission,
-        key: bytes,
-        counted: Counted,
-        hits: list[tuple[str, Rule]],
-    ) -> str | float | None:
-        rule = self.rule_of("price", message, key, counted, hits)
-        price = rule.price if rule is not None else None
-        return write_price(price or self._settings.price, record.parts)
 
     def _with_reply(
         self, record: Record, message: Submission, key: bytes, counted: Counted, base: bytes
@@ -132,12 +129,12 @@ class Fate:
     def _outcome(
         self, record: Record, message: Submission, key: bytes, counted: Counted
     ) -> tuple[Rule | None, Outcome]:
-        digits = message.to
+        digits, try_number = message.to, record.try_number
         if not (_FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS and digits.isdigit()):
             return NOT_A_NUMBER, NOT_A_NUMBER.outcome or _DELIVERED
         for rule in self._book.candidates("outcome", digits):
             outcome = rule.outcome
-            if outcome is None or _is_spent(outcome, record.try_number):
+            if outcome is None or (outcome.refuse and _is_spent(outcome.refuse, try_number)):
                 continue
             if self._book.matches(rule, message, key, counted):
                 return rule, outcome
@@ -200,11 +197,11 @@ def share_key(record: Record) -> bytes:
     return record.key + record.occurrence.to_bytes(4, "little")
 
 
-def _is_spent(outcome: Outcome, try_number: int) -> bool:
-    refuse = outcome.refuse
-    return refuse is not None and refuse.tries is not None and try_number >= refuse.tries
+def _is_spent(refuse: Refuse, try_number: int) -> bool:
+    return refuse.tries is not None and try_number >= refuse.tries
 
 
+@lru_cache(maxsize=1024)
 def write_price(price: Price, parts: int) -> str | float | None:
     """Return the price of `parts` as the answer writes it (micros never lose a digit)."""
     micros = price.amount_micros * parts

@@ -42,9 +42,10 @@ class RequestFaults:
 
     def wanted(self, messages: Sequence[Submission]) -> bool:
         """Say whether any request knob could apply (else the request needs no digest)."""
-        return bool(self._knobs) or (
-            bool(self._magic_knobs) and any(m.to in self._book.magic for m in messages)
-        )
+        if self._knobs or not self._magic_knobs:
+            return bool(self._knobs)
+        magic = self._book.magic
+        return any(message.to in magic for message in messages)
 
     def choose(self, messages: Sequence[Submission], digest: bytes) -> dict[str, Rule]:
         """Return, per knob, the first rule that matches the request."""
@@ -130,7 +131,7 @@ def dress(decision: Decision, chosen: dict[str, Rule], digest: bytes) -> list[st
     spoiled: list[str] = []
     if (rule := chosen.get("rows")) is not None and rule.rows is not None:
         spoiled.append("rows")
-        decision.rows = spoil_rows(decision.rows, rule.rows, digest)
+        decision.spoiled = spoil_rows(decision.rows, rule.rows, digest)
     if (rule := chosen.get("body")) is not None:
         spoiled.append("body")
         decision.body = rule.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,7 @@ from simulator.engine.rules import Rule
 #: Which plane a message came through, hence how its answers and reports are written.
 Shape = Literal["json", "africastalking"]
 PendingState = Literal["pending", "sent", "acked", "lost"]
+CallbackKind = Literal["report", "inbound"]
 
 
 class Submission(NamedTuple):
@@ -93,7 +95,7 @@ class Callback:
     """
 
     id: str
-    kind: Literal["report", "inbound"]
+    kind: CallbackKind
     shape: Shape
     items: tuple[Pending, ...]
     due: int
@@ -140,18 +142,25 @@ class Record:
 class Decision:
     """The engine's answer to one request.
 
-    `rows` are as they go on the wire (a rule may have shuffled them); `records` are the truth, in
-    request order. `early` must be posted before the answer. `latency_us` counts before the answer.
+    `records` are the truth, in request order; `spoiled` are the rows of the answer where a rule
+    wants others. `early` must be posted before the answer. `latency_us` counts before the answer.
     """
 
-    rows: list[Row] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    spoiled: list[Row] | None = None
     refusal: Refusal | None = None
     fault: Fault | None = None
     body: Body | None = None
     close_idle: CloseIdle | None = None
     latency_us: int = 0
-    early: list[Callback] = field(default_factory=list)
+    early: Sequence[Callback] = ()
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows as they go on the wire."""
+        if self.spoiled is not None:
+            return self.spoiled
+        return [record.row() for record in self.records]
 
 
 @dataclass(slots=True)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from simulator.engine import draws
 from simulator.engine.counts import DigestTable
-from simulator.engine.messages import Pending, Record
+from simulator.engine.messages import CallbackKind, PendingState, Record
+from simulator.engine.record_index import RecordIndex
 
 # A reference's value, from the top: check of its content 16 bits, occurrence 24, tries 10,
 # accepts 14. A content's value: occurrences and accepts, 32 bits each. Counts stop at their most;
@@ -23,6 +24,7 @@ _MOST_OCCURRENCES = (1 << 24) - 1
 _MOST_TRIES = (1 << 10) - 1
 _MOST_ACCEPTS = (1 << 14) - 1
 _MASK_32 = 0xFFFFFFFF
+_TOTALS_OF_KIND: dict[CallbackKind, str] = {"report": "reports", "inbound": "inbound"}
 
 
 class Identity(NamedTuple):
@@ -34,6 +36,7 @@ class Identity(NamedTuple):
 
     occurrence: int
     try_number: int
+    content: int
     reference: int
     reference_value: int
     is_new: bool
@@ -51,8 +54,8 @@ class Oracle:
         self._contents = DigestTable(max_refs)
         self._allowed: dict[int, int] = {}
         self._ring: deque[Record] = deque()
-        self._by_ref: dict[str, list[Record]] = {}
-        self._by_to: dict[str, list[Record]] = {}
+        self._by_ref = RecordIndex()
+        self._by_to = RecordIndex()
 
     def room(self) -> int:
         """Return how many further messages can be told apart."""
@@ -70,9 +73,9 @@ class Oracle:
         if value and value >> _CHECK_SHIFT == digest & _MOST_CHECK:
             occurrence = value >> _OCCURRENCE_SHIFT & _MOST_OCCURRENCES
             tries = value >> _TRIES_SHIFT & _MOST_TRIES
-            return Identity(occurrence, tries, reference, value, False)
+            return Identity(occurrence, tries, digest, reference, value, False)
         occurrence = (self._contents.get(digest) >> 32) & _MOST_OCCURRENCES
-        return Identity(occurrence, 0, reference, value, True)
+        return Identity(occurrence, 0, digest, reference, value, True)
 
     def add(self, record: Record, identity: Identity | None = None) -> None:
         """Take one decision into the books. Raises TableFull.
@@ -87,25 +90,25 @@ class Oracle:
             totals["refused"] += 1
             self.refused_by_code[record.code] += 1
         if identity is not None:
-            self._count_content(_head(record.key), identity, accepted)
+            self._count_content(identity, accepted)
             if identity.reference:
-                self._count_reference(_head(record.key), identity, accepted)
+                self._count_reference(identity, accepted)
         self._ring.append(record)
-        self._index(self._by_ref, record.client_ref, record)
-        self._index(self._by_to, record.to, record)
+        self._by_ref.add(record.client_ref, record)
+        self._by_to.add(record.to, record)
         if len(self._ring) > self.keep:
             self._forget(self._ring.popleft())
 
-    def _count_content(self, digest: int, identity: Identity, accepted: bool) -> None:
-        value = self._contents.get(digest)
+    def _count_content(self, identity: Identity, accepted: bool) -> None:
+        value = self._contents.get(identity.content)
         if accepted and value & _MASK_32:
             self.totals["duplicates_by_content"] += 1
-        self._contents.put(digest, value + (identity.is_new << 32) + accepted)
+        self._contents.put(identity.content, value + (identity.is_new << 32) + accepted)
 
-    def _count_reference(self, digest: int, identity: Identity, accepted: bool) -> None:
+    def _count_reference(self, identity: Identity, accepted: bool) -> None:
         value = identity.reference_value
         if not value:
-            head = (digest & _MOST_CHECK) << _CHECK_SHIFT
+            head = (identity.content & _MOST_CHECK) << _CHECK_SHIFT
             value = head | identity.occurrence << _OCCURRENCE_SHIFT
         if accepted and value & _MOST_ACCEPTS:
             self.totals["duplicates_by_reference"] += 1
@@ -117,20 +120,10 @@ class Oracle:
             value += 1
         self._references.put(identity.reference, value)
 
-    def _index(self, index: dict[str, list[Record]], key: str, record: Record) -> None:
-        known = index.get(key)
-        if known is None:
-            index[key] = [record]
-        else:
-            known.append(record)
-
     def _forget(self, record: Record) -> None:
         self.totals["forgotten_records"] += 1
-        for index, key in ((self._by_ref, record.client_ref), (self._by_to, record.to)):
-            rest = index[key]
-            rest.remove(record)
-            if not rest:
-                del index[key]
+        self._by_ref.remove(record.client_ref, record)
+        self._by_to.remove(record.to, record)
 
     def accepted_count(self, client_ref: str) -> int:
         """Return how often a reference was really accepted (exact up to 16,383)."""
@@ -151,9 +144,9 @@ class Oracle:
     def records(self, client_ref: str | None = None, to: str | None = None) -> list[Record]:
         """Return the records in the ring for a reference, a number, both, or all, oldest first."""
         if client_ref is not None:
-            found = self._by_ref.get(client_ref, [])
+            found = self._by_ref.records(client_ref)
             return [r for r in found if to is None or r.to == to]
-        return list(self._by_to.get(to, []) if to is not None else self._ring)
+        return self._by_to.records(to) if to is not None else list(self._ring)
 
     def latest(self) -> Iterator[Record]:
         """Yield the records in the ring, newest first."""
@@ -162,10 +155,9 @@ class Oracle:
     def report_planned(self, count: int) -> None:
         self.totals["reports_planned"] += count
 
-    def report_moved(self, pending: Pending, state: str) -> None:
-        """Count a callback item that is now `state`: sent (each try), acked or lost."""
-        kind = "reports" if pending.inbound_text is None else "inbound"
-        self.totals[f"{kind}_{state}"] += 1
+    def callbacks_moved(self, kind: CallbackKind, state: PendingState, count: int) -> None:
+        """Count the items of a callback that are now `state`; sent counts the first try only."""
+        self.totals[f"{_TOTALS_OF_KIND[kind]}_{state}"] += count
 
 
 def _head(content: bytes) -> int:

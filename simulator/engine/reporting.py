@@ -17,25 +17,24 @@ def settle(callback: Callback, status: int, now: int, schedule: Schedule, oracle
     acked = 200 <= status < 300
     lost = status == NOWHERE or (not acked and not schedule.repeat(callback, now))
     state: PendingState = "acked" if acked else "lost" if lost else "sent"
-    for item in callback.items:
-        item.attempts += ((now, status),)
-        _move(item, state, oracle)
-
-
-def _move(item: Pending, state: PendingState, oracle: Oracle) -> None:
-    if item.state == "pending":
-        oracle.report_moved(item, "sent")
+    first_tries = sum(item.state == "pending" for item in callback.items)
+    oracle.callbacks_moved(callback.kind, "sent", first_tries)
     if state != "sent":
-        oracle.report_moved(item, state)
-    item.state = state
-    if item.inbound_text is None:
-        _remember_state(item)
+        oracle.callbacks_moved(callback.kind, state, len(callback.items))
+        callback.body = b""  # never posted again
+    attempt = ((now, status),)
+    for item in callback.items:
+        item.state = state
+        item.attempts = item.attempts + attempt if item.attempts else attempt
+        if callback.kind == "report":
+            _remember_state(item)
 
 
 def _remember_state(item: Pending) -> None:
     """The carrier's own view of a message: a final state stays, whatever is reported later."""
-    if item.record.state not in words.FINAL_STATES:
-        item.record.state, item.record.state_code = item.spec.state, report_code(item)
+    record = item.record
+    if record.state not in words.FINAL_STATES:
+        record.state, record.state_code = item.spec.state, report_code(item)
 
 
 def report_code(item: Pending) -> str:

@@ -88,12 +88,8 @@ class Schedule:
 
     def next_due(self) -> int | None:
         """Return when the next thing is due, or None."""
-        heads = [
-            *(entry[0] for entry in self._pending[:1]),
-            *(entry[0] for entry in self._retries[:1]),
-            *(entry[0] for entry in self._take_ups[:1]),
-        ]
-        return min(heads, default=None)
+        heaps = self._pending, self._retries, self._take_ups
+        return min([heap[0][0] for heap in heaps if heap], default=None)
 
     def waiting(self) -> int:
         """Return how many callbacks and take-ups are still to come."""

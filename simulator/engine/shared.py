@@ -39,6 +39,8 @@ class SharedState:
 
     def admit(self, messages: Sequence[Submission], now: int) -> Refusal | None:
         """Admit a request as a whole, or say why not (and then take nothing of it)."""
+        if not self.is_used:
+            return None
         wanted: list[tuple[Bucket, int]] = []
         for knob in ("throttle", "queue"):
             for rule, units in self._loads(knob, messages):

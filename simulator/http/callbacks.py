@@ -13,6 +13,10 @@ from simulator.engine.reporting import NOWHERE
 POST_TIMEOUT_S = 10.0
 #: Callbacks on the way at once per account (real clock; virtual time goes one by one).
 WINDOW = 4
+#: Callbacks of an account without an address are booked as lost in rounds: this many at once, and
+#: on a real clock this long after the first of them was due. Nobody waits for them.
+UNHEARD_AT_ONCE = 1_000
+UNHEARD_PAUSE_S = 0.02
 _NO_ANSWER = 0
 
 
@@ -68,6 +72,8 @@ class Pump:
 
     def wake(self) -> None:
         """Look again if something is due before the time that we wait for anyway."""
+        if self._woken.is_set():
+            return
         due = self._account.engine.next_due_at()
         if due is None:
             return
@@ -83,6 +89,8 @@ class Pump:
             else:
                 await self._launch_due()
             await self._wait()
+            if not (self._account.is_heard or self._account.clock.is_virtual):
+                await asyncio.sleep(UNHEARD_PAUSE_S)
 
     async def drain(self) -> int:
         """Post everything that is due now and wait for every answer; return how many."""
@@ -94,6 +102,8 @@ class Pump:
 
     async def _launch_due(self) -> int:
         """Start posting what is due, never more than the window at once; return how many."""
+        if not self._account.is_heard:
+            return await self._settle_unheard()
         launched = 0
         while True:
             await self._window.acquire()
@@ -110,6 +120,17 @@ class Pump:
             self._flying.add(task)
             task.add_done_callback(self._flying.discard)
             launched += 1
+
+    async def _settle_unheard(self) -> int:
+        """Book what is due as lost, without a task for each; return how many."""
+        settled = 0
+        while due := self._account.take_callbacks(UNHEARD_AT_ONCE):
+            for callback in due:
+                self._account.settle(callback, NOWHERE)
+            settled += len(due)
+            if len(due) == UNHEARD_AT_ONCE:
+                await asyncio.sleep(0)
+        return settled
 
     async def _post(self, callback: Callback) -> None:
         try:

@@ -7,14 +7,13 @@ import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from simulator.accounts import Account, House
 from simulator.engine import Callback
 from simulator.engine.knobs import Lose
-from simulator.plane import WireAnswer, handle
+from simulator.plane import TOO_LARGE, WireAnswer, handle, refuse
 from simulator.spoil import spoil
 
 #: A silent connection is held no longer than this (real seconds), whatever the client does.
@@ -33,11 +32,16 @@ class CarrierPlane:
     def __init__(self, house: House, post_early: PostEarly) -> None:
         self._house = house
         self._post_early = post_early
-        self._requests_on: WeakKeyDictionary[asyncio.BaseTransport, int] = WeakKeyDictionary()
+        #: Connections that are closed unless another request comes in time.
+        self._closings: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self._count(request)
-        body = await request.read()
+        if self._closings:
+            self._keep_open(request.transport)
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _plain(refuse(413, "too_large", TOO_LARGE))
         # aiohttp's headers find a name in any case, so they serve as lower-case ones.
         answer = handle(self._house, request.method, request.raw_path, request.headers, body)
         if log.isEnabledFor(logging.INFO):
@@ -64,11 +68,6 @@ class CarrierPlane:
             return await self._answer_and_close(request, answer, answer.close_after_us)
         return _plain(answer)
 
-    def _count(self, request: web.Request) -> None:
-        if request.transport is not None:
-            so_far = self._requests_on.get(request.transport, 0)
-            self._requests_on[request.transport] = so_far + 1
-
     async def _answer_and_close(
         self, request: web.Request, answer: WireAnswer, after_us: int
     ) -> web.StreamResponse:
@@ -77,14 +76,19 @@ class CarrierPlane:
         await response.prepare(request)
         await response.write_eof()
         if (transport := request.transport) is not None:
-            served = self._requests_on.get(transport, 0)
             loop = asyncio.get_running_loop()
-            loop.call_later(after_us / 1_000_000, self._close_if_idle, transport, served)
+            self._closings[transport] = loop.call_later(
+                after_us / 1_000_000, self._close_idle, transport
+            )
         return response
 
-    def _close_if_idle(self, transport: asyncio.BaseTransport, served: int) -> None:
-        if self._requests_on.get(transport, 0) == served:
-            transport.close()
+    def _keep_open(self, transport: asyncio.BaseTransport | None) -> None:
+        if transport is not None and (closing := self._closings.pop(transport, None)) is not None:
+            closing.cancel()
+
+    def _close_idle(self, transport: asyncio.BaseTransport) -> None:
+        del self._closings[transport]
+        transport.close()
 
 
 def _plain(answer: WireAnswer) -> web.Response:

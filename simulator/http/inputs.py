@@ -10,6 +10,7 @@ from aiohttp import web
 
 from simulator import wire
 from simulator.clocks import from_iso
+from simulator.plane import TOO_LARGE
 from simulator.schema import RulesError
 from simulator.schema.errors import Problem
 from simulator.schema.readers import Problems, Reader, real, table, text, whole
@@ -93,8 +94,11 @@ def read_parameters(request: web.Request, readers: dict[str, Reader[Any]]) -> di
 
 
 async def read_json(request: web.Request) -> Any:
-    """Read a JSON body; an empty one is an empty object. Raises ControlError 400."""
-    raw = await request.read()
+    """Read a JSON body; an empty one is an empty object. Raises ControlError 400, 413."""
+    try:
+        raw = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise ControlError(413, "too_large", TOO_LARGE) from None
     try:
         return json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError) as error:

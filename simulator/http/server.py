@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from simulator import wire
 from simulator.accounts import Account, House
 from simulator.clocks import Clock
 from simulator.http.advance import Advancer
 from simulator.http.callbacks import Poster, Pump
 from simulator.http.carrier import CarrierPlane
 from simulator.http.control import ControlPlane
-from simulator.http.inputs import respond
 from simulator.http.peers import Peers
 from simulator.plane import CARRIER_PATHS, MOST_BODY_BYTES
 
@@ -95,7 +92,7 @@ class Server:
         advancer = Advancer(self.house, self.peers, self._pumps_of, self._time_lock)
         self.house.on_change = self._watch
         control = ControlPlane(self.house, advancer, self.peers, self.options.control_hosts)
-        app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_errors_as_json])
+        app = web.Application(client_max_size=MOST_BODY_BYTES)
         for path in CARRIER_PATHS:
             app.router.add_route("*", path, carrier.handle)
         app.add_routes(control.routes())
@@ -127,19 +124,3 @@ class Server:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-@web.middleware
-async def _errors_as_json(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPRequestEntityTooLarge:
-        detail = f"the body is larger than {MOST_BODY_BYTES} bytes"
-        return respond(413, {"code": "too_large", "detail": detail})
-    except web.HTTPException as error:
-        body = {"code": "not_found", "detail": f"{error.reason}: {request.path}"}
-        return web.Response(
-            status=error.status, body=wire.dump(body), content_type="application/json"
-        )

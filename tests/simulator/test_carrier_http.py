@@ -11,6 +11,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from simulator import magic
+from simulator.clocks import VirtualClock
+from simulator.http.callbacks import UNHEARD_AT_ONCE
+from simulator.plane import MOST_BODY_BYTES
 from simulator.testing import SimulatorThread, serve_in_thread
 from tests.simulator.helpers import HEADERS, Receiver, call, message, send
 
@@ -93,10 +96,45 @@ def test_a_request_that_is_wrong_is_refused_as_a_whole(
     assert simulator.engine.oracle.totals["accepted"] == 0
 
 
+@pytest.mark.parametrize("path", ["v1/messages", "_sim/reset"])
+def test_a_body_of_more_than_eight_megabytes_is_too_large(
+    simulator: SimulatorThread, path: str
+) -> None:
+    answer = call("POST", f"{simulator.url}/{path}", b" " * (MOST_BODY_BYTES + 1))
+
+    assert (answer.status, answer.json()["code"]) == (413, "too_large")
+    assert answer.json()["detail"] == "the body is larger than 8000000 bytes"
+
+
 def test_unknown_paths_and_methods_say_so(simulator: SimulatorThread) -> None:
     assert call("GET", f"{simulator.url}/v2/messages").status == 404
     wrong = call("DELETE", f"{simulator.url}/v1/messages")
     assert (wrong.status, wrong.headers["Allow"]) == (405, "GET, POST")
+
+
+def test_reports_of_an_account_without_an_address_are_booked_as_lost() -> None:
+    count = UNHEARD_AT_ONCE + 1
+    with serve_in_thread(report_delay_s=0, clock=VirtualClock()) as simulator:
+        for start in (0, count // 2):
+            send(simulator.url, [message(start + index) for index in range(count // 2 + 1)])
+        call("POST", f"{simulator.url}/_sim/clock/advance", {"by": 1})
+        found = call("GET", f"{simulator.url}/_sim/oracle/summary").json()["reports"]
+
+    assert (found["lost"], found["pending"]) == (found["planned"], 0)
+    assert found["planned"] >= count
+
+
+def test_on_a_real_clock_they_are_booked_as_lost_without_being_asked(
+    simulator: SimulatorThread,
+) -> None:
+    booked = threading.Event()
+    simulator.account.listeners.add(
+        lambda: booked.set() if simulator.engine.oracle.totals["reports_lost"] == 3 else None
+    )
+    send(simulator.url, [message(index) for index in range(3)])
+
+    assert booked.wait(timeout=10)
+    assert simulator.engine.next_due_at() is None
 
 
 def test_a_report_follows_signed_so_that_another_implementation_verifies_it() -> None:

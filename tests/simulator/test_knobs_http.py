@@ -536,6 +536,19 @@ def test_21_an_idle_connection_is_closed_under_the_client(start: Start) -> None:
     connection.close()
 
 
+def test_21_a_connection_that_is_used_again_in_time_stays_open(start: Start) -> None:
+    simulator = start({"match": {"nth": 1}, "close_idle": 0.5})
+    connection = http.client.HTTPConnection(urlsplit(simulator.url).netloc, timeout=5)
+    for index in range(2):
+        connection.request("POST", "/v1/messages", body_of([message(index)]), HEADERS)
+        connection.getresponse().read()
+    connection.sock.settimeout(0.7)
+
+    with pytest.raises(TimeoutError):
+        connection.sock.recv(1)
+    connection.close()
+
+
 def test_22_a_reference_may_be_deduplicated(start: Start) -> None:
     simulator = start({"dedupe_by_ref": True})
 

@@ -95,7 +95,7 @@ def test_an_app_that_believes_every_answer(plan):
         transport = InProcessTransport(seed=plan.seed, rules=plan.document)
         try:
             transport("POST", "http://x/v1/messages", HEADERS, body_of([message(1)]), 5)
-        except ConnectionResetError:
+        except (ConnectionResetError, TimeoutError):
             assert transport.engine.oracle.accepted_count("ref-1") == 0
 """
 
