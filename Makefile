@@ -4,6 +4,7 @@
 #   INSTALLER=pip          install with pip alone (by default uv does it, several times faster)
 #   WORKERS=4              test processes; 0 runs the tests in one
 #   ARGS="-k wallet -x"    more arguments for pytest
+#   RUNS=10 SEED=7         chaos: so many storms, the first with this seed
 
 PYTHON ?= python3
 INSTALLER ?= uv
@@ -11,28 +12,33 @@ WORKERS ?= 2
 ARGS ?=
 SEED ?=
 SERVE ?=
+RUNS ?=
+CHAOS ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTEST := $(PY) -m pytest -q
-NO_SERVICES := not bench and not redis and not rabbitmq
+NO_SERVICES := not bench and not redis and not rabbitmq and not browser
 
-DEMO_ARGS ?= $(if $(SEED),--seed $(SEED)) $(if $(filter 1 yes true,$(SERVE)),--serve)
+DEMO_ARGS ?= $(if $(SEED),--seed $(SEED)) $(if $(filter 1 yes true,$(SERVE)),--serve) \
+             $(if $(filter 1 yes true,$(CHAOS)),--chaos)
 
+export RUNS SEED
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-postgres test-sqlite test-brokers test-cov properties mutants crash bench-simulator lint format types \
-        contracts migrations-check bench wheel clean distclean
+.PHONY: help venv demo test test-postgres test-sqlite test-hostile openapi fuzz test-brokers test-cov properties mutants \
+        browser crash chaos matrix versus bench-simulator plans lint format types contracts migrations-check bench \
+        wheel clean distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
 
 venv: $(READY)  ## the environment in .venv, with everything installed
 
-demo: $(READY)  ## one bulk SMS from end to end; SEED=7 repeats it, SERVE=1 keeps it up
+demo: $(READY)  ## one bulk SMS from end to end; SEED=7 repeats it, SERVE=1 keeps it up, CHAOS=1 kills a worker
 	@$(PY) example_project/manage.py bulksms_demo $(DEMO_ARGS)
 
 test: test-postgres test-sqlite  ## the suite on PostgreSQL, then its fast database tests on SQLite
@@ -45,6 +51,15 @@ test-sqlite: $(READY)  ## the fast tests that use a database, on SQLite
 	@echo "==> fast database tests on SQLite"
 	@env -u DATABASE_URL BULKSMS_TEST_DB=sqlite \
 	    $(PYTEST) -n $(WORKERS) --db-only -m "$(NO_SERVICES) and not slow and not postgres" $(ARGS)
+
+test-hostile: $(READY)  ## the API's tests in a host project that configures all it can against us
+	@BULKSMS_TEST_HOST=hostile $(PYTEST) -n $(WORKERS) tests/api $(ARGS)
+
+openapi: $(READY)  ## writes the OpenAPI document that the API serves
+	@$(PY) -m tests.openapi
+
+fuzz: $(READY)  ## schemathesis against a live server, all checks; ARGS="20 --limited --seed 8"
+	@$(PY) -m tests.fuzz $(ARGS)
 
 test-brokers: $(READY)  ## the tests against a real Redis and RabbitMQ (two URLs in the environment)
 	@echo "==> tests against Redis and RabbitMQ"
@@ -59,8 +74,24 @@ properties: $(READY)  ## the property tests at full length (2,000 cases through 
 mutants: $(READY)  ## planted bugs, one at a time: a named test must turn red for each
 	@$(PY) -m tests.mutants
 
+flow: $(READY)  ## flow control in real time: pace, a slow carrier beside a fast one, a million
+	@$(PY) -m tests.flowcontrol
+
 crash: $(READY)  ## workers that really die, at every point, with every kind of carrier
 	@$(PY) -m tests.crash
+
+versus: $(READY)  ## a retrying task around the carrier's SDK beside us: sent twice, lost, unexplained
+	@$(PY) -m tests.versus
+
+browser: $(READY)  ## the admin in a real Chromium (Debian: apt-get install chromium); pictures for docs
+	@$(PY) -c 'import playwright' 2> /dev/null || $(PY) -m pip install --quiet 'playwright>=1.50,<2'
+	@$(PYTEST) -rs -m browser tests/browser $(ARGS)
+
+chaos: $(READY)  ## brokers, database and workers fall over at once; RUNS=10 storms in a row
+	@$(PY) -m tests.chaos $(ARGS)
+
+matrix: $(READY)  ## the suite on every Python/Django pair that is here (nox)
+	@$(PY) -m nox $(if $(ARGS),-- $(ARGS))
 
 lint: $(READY)  ## ruff: rules and format
 	@$(PY) -m ruff check .
@@ -81,6 +112,9 @@ migrations-check: $(READY)  ## fails when the models have changes that no migrat
 
 bench: $(READY)  ## speed, as ratios to the bare database
 	@$(PY) -m tests.benchmarks
+
+plans: $(READY)  ## every statement of the hot paths explained over 1,000,000 finished messages
+	@BULKSMS_FINISHED_ROWS=1000000 $(PYTEST) tests/scale $(ARGS)
 
 bench-simulator: $(READY)  ## how much the fake carrier takes: messages, reports, memory
 	@$(PY) -m tests.benchmarks.bench_simulator --memory

@@ -28,6 +28,9 @@ class Settings:
     #: Dotted path of the clock object.
     CLOCK: str = "bulksms.clock.system"
 
+    #: Limit -> requests a minute, None = no limit; what is not named keeps its default
+    #: (``services.limits.DEFAULTS``).
+    RATE_LIMITS: Mapping[str, int | None] = field(default_factory=dict)
     MAX_RECIPIENTS: int = 10_000
     MAX_PARTS: int = 10
     #: How far ahead a message may be scheduled.

@@ -10,6 +10,7 @@ The one database alias is ``default``: a check refuses a router that sends us el
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -89,15 +90,39 @@ def values(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tuple[s
     """SQL (and its parameters) of a table ``v`` with ``columns`` (name -> kind) and ``rows``.
 
     For ``UPDATE t SET x = v.x FROM {sql} WHERE t.id = v.k``. One parameter per column (PostgreSQL)
-    or one in all (SQLite), so that the statement's text does not depend on the number of rows.
+    or one in all (SQLite): the statement's text does not depend on the number of rows.
     """
     if is_postgresql():
-        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-        by_column: list[Any] = [list(column) for column in zip(*rows, strict=True)]
-        return f"unnest({arrays}) AS v({', '.join(columns)})", by_column or [[] for _ in columns]
+        return _unnest(columns, rows)
     picks = ", ".join(f"json_extract(value, '$[{i}]') AS {c}" for i, c in enumerate(columns))
     document = json.dumps([[_to_sqlite(value) for value in row] for row in rows])
     return f"(SELECT {picks} FROM json_each(%s)) AS v", [document]
+
+
+def _unnest(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """An array per column; a column that is the same in every row (but the first) is sent once."""
+    names, kinds = list(columns), list(columns.values())
+    lists: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(names)
+    same = [i for i, c in enumerate(lists) if i and c and c.count(c[0]) == len(c)]
+    others = [i for i in range(len(names)) if i not in same]
+    arrays = ", ".join(f"%s::{kinds[i]}[]" for i in others)
+    picks = ", ".join(["u.*", *(f"%s::{kinds[i]} AS {names[i]}" for i in same)])
+    source = f"unnest({arrays}) AS u({', '.join(names[i] for i in others)})"
+    params = [lists[i][0] for i in same] + [_array(lists[i]) for i in others]
+    return f"(SELECT {picks} FROM {source}) AS v", params
+
+
+def _array(column: Iterable[Any]) -> str:
+    """PostgreSQL's text of an array: psycopg's own costs a regular expression per element."""
+    return "{" + ",".join([_element(value) for value in column]) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return value.isoformat() if isinstance(value, dt.datetime) else str(value)
 
 
 def update(
@@ -142,6 +167,26 @@ def matching(column: str, kind: str, wanted: Sequence[Any]) -> tuple[str, list[A
     return f"{column} IN (SELECT value FROM json_each(%s))", [document]
 
 
+def array_has(column: str, text: str) -> tuple[str, list[Any]]:
+    """The JSON array in ``column`` has ``text`` in it: a condition and its parameters."""
+    if is_postgresql():
+        return f"{column} @> %s::jsonb", [json.dumps([text])]
+    return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE value = %s)", [text]
+
+
+def has_element(column: str, element: str) -> models.Func:
+    """A condition for ``filter``: ``element`` is in the JSON array of texts in ``column``."""
+    values = (models.F(column), models.Value(element))
+    if is_postgresql():
+        return models.Func(*values, function="jsonb_exists", output_field=models.BooleanField())
+    return models.Func(
+        *values,
+        template="EXISTS (SELECT 1 FROM json_each(%(expressions)s))",
+        arg_joiner=") WHERE value = (",
+        output_field=models.BooleanField(),
+    )
+
+
 def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert many rows: COPY on PostgreSQL. ``names`` are column names of ``model``."""
     table, columns = model._meta.db_table, ", ".join(names)
@@ -174,6 +219,22 @@ def insert_new(
     return [row[0] for row in fetch(sql, params, (columns.get(returning, INT),))]
 
 
+def insert_or_update(
+    table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], *, key: Sequence[str]
+) -> None:
+    """Insert rows; where the unique columns ``key`` are taken, the other columns are replaced."""
+    if not rows:
+        return
+    source, params = values(columns, rows)
+    names = ", ".join(columns)
+    sets = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    execute(
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM {source} WHERE true"
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}",
+        params,
+    )
+
+
 # Locks
 
 
@@ -182,6 +243,17 @@ def for_update(*, skip_locked: bool = False) -> str:
     if not is_postgresql():
         return ""
     return " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
+
+
+def try_lock(name: str) -> bool:
+    """Take the lock called ``name`` until the transaction ends; False = another one has it.
+
+    SQLite's write transactions exclude each other as a whole: there it is always to be had.
+    """
+    if not is_postgresql():
+        return True
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    return bool(fetch("SELECT pg_try_advisory_xact_lock(%s)", (number,), (BOOL,))[0][0])
 
 
 @contextmanager

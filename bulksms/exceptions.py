@@ -81,10 +81,42 @@ class PaymentRequired(BulkSmsError):
     code = "insufficient_balance"
 
 
+class Conflict(BulkSmsError):
+    """It is in no state for that; nothing was changed. ``code`` and detail say which state."""
+
+    code = "conflict"
+
+
 class IdempotencyMismatch(BulkSmsError):
     """This idempotency key was used for another request."""
 
     code = "idempotency_key_reused"
+
+
+class ReferenceReused(BulkSmsError):
+    """This id of yours was used before, for another request."""
+
+    code = "message_id_reused"
+
+
+class RequestRunning(BulkSmsError):
+    """The first request with this idempotency key is still being worked on. Try again."""
+
+    code = "request_in_progress"
+
+
+class RateLimited(BulkSmsError):
+    """Too many requests. ``retry_after_s``: when one more is let through, in whole seconds.
+
+    ``window`` is how the limit stands (``services.limits.Window``).
+    """
+
+    code = "rate_limited"
+
+    def __init__(self, detail: str, *, window: object, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.window = window
+        self.retry_after_s = retry_after_s
 
 
 class LedgerConflict(BulkSmsError):

@@ -6,6 +6,7 @@ Ids of one call to :func:`sequence` rise strictly, so that id order is input ord
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections.abc import Iterator
 from uuid import UUID
@@ -47,6 +48,12 @@ def sequence(count: int) -> Iterator[UUID]:
 def new() -> UUID:
     """One id."""
     return _compose(clock.now_ms(), _generator.getrandbits(_TAIL_BITS))
+
+
+def first_at(moment: dt.datetime) -> UUID:
+    """The smallest id that can be made at ``moment`` or later, to the millisecond."""
+    ms = max(0, int(moment.timestamp() * 1000))
+    return _compose(ms, 0)
 
 
 def spread(low: float, high: float) -> float:

@@ -47,6 +47,10 @@ MESSAGE_MOVES: Mapping[str, frozenset[str]] = {
 #: States that a *new attempt* may leave (a retry, asked for by somebody).
 RETRYABLE = frozenset({SKIPPED, FAILED, UNDELIVERED, EXPIRED, REJECTED})
 
+#: Never asked for again by state, error or campaign: the first attempt may well have arrived. Only
+#: by its own id, by somebody who says that a second copy is all right.
+RETRYABLE_BY_ID = RETRYABLE | {UNCONFIRMED}
+
 #: States of a message that the carrier took. ``expired`` may also mean: in our own queue.
 ACCEPTED = frozenset({SENT}) | REPORTED | {UNCONFIRMED}
 
@@ -54,6 +58,11 @@ ACCEPTED = frozenset({SENT}) | REPORTED | {UNCONFIRMED}
 def allowed(old: str, new: str) -> bool:
     """Whether a message may go from ``old`` to ``new`` within one attempt."""
     return new in MESSAGE_MOVES.get(old, frozenset())
+
+
+def arrives_late(old: str, new: str) -> bool:
+    """A carrier's late "delivered" for an *earlier* attempt ends the one that is still queued."""
+    return old == QUEUED and new == DELIVERED
 
 
 def accepts(old: str, new: str) -> bool:
@@ -92,7 +101,8 @@ REFUNDED = "refunded"
 CHARGES = (NONE, HELD, CAPTURED, RELEASED, REFUNDED)
 
 #: The message states in which each charge may stand (a CHECK holds the same table). ``held`` on a
-#: finished row means: its release waits for the wallet, the tick does it.
+#: finished row means: its release waits for the wallet, the tick does it. A later attempt may also
+#: be ``held`` and delivered, when a late word about an earlier one ended it in the queue.
 CHARGE_STATES: Mapping[str, frozenset[str]] = {
     NONE: frozenset({FAILED, SKIPPED}),
     HELD: frozenset({QUEUED, SENDING, UNKNOWN, CANCELLED, EXPIRED, FAILED, UNCONFIRMED}),

@@ -40,7 +40,9 @@ def make_organisation(
     return organisation
 
 
-def make_key(organisation: Organisation, scopes: tuple[str, ...] = ("send", "read")) -> str:
+def make_key(
+    organisation: Organisation, scopes: tuple[str, ...] = ("send", "read", "manage")
+) -> str:
     """The text of a new API key."""
     return keys.create(organisation, scopes=scopes)[1]
 

@@ -59,6 +59,8 @@ class SubmitResult:
     detail: str = ""
     temporary: bool = False
     retry_after_s: float | None = None
+    #: A refusal of the request as it stands: one of its messages may be to blame for all.
+    of_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,8 @@ class ParsedReport:
     state: str
     code: str
     raw: str = field(repr=False)
-    #: "2/3" where the report speaks of one part only. A part that failed is final for its message;
-    #: a part that arrived is not: its ``state`` is ``ON_ITS_WAY``.
+    #: "2/3" where the report, and its ``state``, speak of one part only. A part that failed is final
+    #: for its message; it is delivered when all of its parts were.
     part: str = ""
 
 
@@ -118,6 +120,8 @@ class Carrier:
     dedupes_by_reference: ClassVar[bool] = False
     #: Codes of refusals after which the message may be asked for again: nothing was accepted.
     safe_refusals: ClassVar[frozenset[str]] = frozenset()
+    #: Codes, also of reports, after which another try is in vain: no retry asks for them unnamed.
+    permanent_codes: ClassVar[frozenset[str]] = frozenset()
     is_simulated: ClassVar[bool] = False
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
@@ -184,7 +188,10 @@ def cleaned(value: object, limit: int = MAX_CODE) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return "".join(char for char in str(value) if char.isprintable()).strip()[:limit]
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(char for char in text if char.isprintable())
+    return text.strip()[:limit]
 
 
 def one_each(rows: Iterable[tuple[str, SubmitResult]]) -> dict[str, SubmitResult]:

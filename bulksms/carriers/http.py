@@ -7,8 +7,12 @@ and a bearer key; the answer has a row per message, accepted (with the carrier's
 Reports are posted to us as one object or ``{"reports": [...]}``, signed in the Standard Webhooks
 format when the option ``report_secret`` is set.
 
+A carrier that writes its ids in one way in the answer and in another in the report (hexadecimal and
+decimal, padded with zeros, in capitals) is configured with ``answer_id_base`` and
+``report_id_base``: 16 or 10. Ids are then kept as plain decimal numbers.
+
 Options: ``url``, ``key``, ``report_secret``, ``keepalive_s``, ``connect_timeout_s``, ``max_batch``,
-``parts_per_second``, ``window``.
+``parts_per_second``, ``window``, ``answer_id_base``, ``report_id_base``.
 """
 
 from __future__ import annotations
@@ -17,7 +21,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -87,6 +92,8 @@ class HttpCarrier(OverHttp):
         secret = options.get("report_secret")
         self._webhook = Webhook(secret) if secret else None
         self.signs_reports = secret is not None
+        self._answer_base = _base(options, "answer_id_base")
+        self._report_base = _base(options, "report_id_base")
 
     # Submit
 
@@ -115,7 +122,11 @@ class HttpCarrier(OverHttp):
         result = answer if isinstance(answer, SubmitResult) else _read(answer)
         if isinstance(result, SubmitResult):
             return dict.fromkeys(prepared.references, result)
-        return {ref: result[ref] for ref in prepared.references if ref in result}
+        return {
+            ref: _plain(result[ref], self._answer_base)
+            for ref in prepared.references
+            if ref in result
+        }
 
     # Query
 
@@ -136,7 +147,9 @@ class HttpCarrier(OverHttp):
         rows = (json_object(answer.body) or {}).get("messages")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             return None
-        known = {cleaned(row.get("client_ref")): _known(row) for row in rows}
+        known = {
+            cleaned(row.get("client_ref")): _plain(_known(row), self._answer_base) for row in rows
+        }
         # An answer about other messages, or twice about one, is no answer to this question.
         if len(known) != len(rows) or not known.keys() <= set(references):
             return None
@@ -152,7 +165,7 @@ class HttpCarrier(OverHttp):
         rows = document.get("reports", [document])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise InvalidReport("expected a report object or {'reports': [...]}")
-        parsed = [_report(row) for row in rows]
+        parsed = [_plain(_report(row), self._report_base) for row in rows]
         if parsed and not any(report.carrier_ref or report.reference for report in parsed):
             raise InvalidReport("a report must name its message: id or client_ref")
         return parsed
@@ -173,6 +186,27 @@ class HttpCarrier(OverHttp):
             raise InvalidReport("the signature's timestamp is too old or too new")
 
 
+_HasRef = TypeVar("_HasRef", SubmitResult, QueryResult, ParsedReport)
+
+
+def _base(options: Mapping[str, Any], name: str) -> int | None:
+    base = options.get(name)
+    if base not in (None, 10, 16):
+        raise ValueError(f"{name} must be 10 or 16, or left out")
+    return base
+
+
+def _plain(found: _HasRef, base: int | None) -> _HasRef:
+    """The same with its carrier id as a plain decimal number, if ids are numbers of ``base``."""
+    if base is None or not found.carrier_ref:
+        return found
+    try:
+        number = int(found.carrier_ref, base)
+    except ValueError:
+        return found
+    return replace(found, carrier_ref=str(number))
+
+
 def _read(answer: Answer) -> SubmitResult | dict[str, SubmitResult]:
     """A single result speaks for every message of the request."""
     document = json_object(answer.body) or {}
@@ -186,7 +220,7 @@ def _read(answer: Answer) -> SubmitResult | dict[str, SubmitResult]:
         wait = answer.retry_after_s
         return SubmitResult("refused", code=code, temporary=True, retry_after_s=wait)
     if answer.status in NOT_UNDERSTOOD and code:
-        return SubmitResult("refused", code=code)
+        return SubmitResult("refused", code=code, of_request=True)
     code = "unreadable_answer" if answer.status == 200 else f"http_{answer.status}"
     return SubmitResult("unknown", code=code, retry_after_s=answer.retry_after_s)
 
@@ -227,20 +261,19 @@ def _report(row: Mapping[str, Any]) -> ParsedReport:
         raise InvalidReport("a report has a NUL character")
     word, code = cleaned(row.get("status")), cleaned(row.get("code"))
     state = REPORT_STATES.get(word, ON_ITS_WAY)
-    part = _part(row)
     key = cleaned(row.get("report_id"), MAX_REF + 1)
     return ParsedReport(
         dedupe_key=key if 0 < len(key) <= MAX_REF else hashlib.sha256(raw.encode()).hexdigest(),
         carrier_ref=cleaned(row.get("id"), MAX_REF),
         reference=cleaned(row.get("client_ref")),
-        state=ON_ITS_WAY if part and state == states.DELIVERED else state,
+        state=state,
         code=(code if word in REPORT_STATES else f"{word}:{code}")[:MAX_CODE],
         raw=raw,
-        part=part,
+        part=_part(row),
     )
 
 
 def _part(row: Mapping[str, Any]) -> str:
     """ "2/3" for a report of the second of three parts; "" for one of the whole message."""
-    part, parts = cleaned(row.get("part"), 5), cleaned(row.get("parts"), 5)
+    part, parts = cleaned(row.get("part"), 4), cleaned(row.get("parts"), 4)
     return f"{part}/{parts}" if part and parts not in ("", "1") else ""

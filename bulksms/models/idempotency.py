@@ -16,7 +16,11 @@ class IdempotencyKey(CreatedModel):
     key = models.CharField(max_length=255)
     #: SHA-256 of what was asked for: the same key with another request is an error.
     request_sha256 = models.CharField(max_length=64)
+    #: What it made; its answer is rendered again from the campaign's rows.
     campaign = models.ForeignKey(Campaign, null=True, on_delete=models.CASCADE, related_name="+")
+    #: The answer itself, of a request that made no campaign (a cancellation, say): status and body.
+    status = models.PositiveSmallIntegerField(null=True)
+    answer = models.TextField(blank=True)
 
     class Meta:
         constraints = (

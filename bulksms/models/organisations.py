@@ -63,7 +63,12 @@ class ApiKey(CreatedModel):
     scopes = models.JSONField(default=list)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    #: Written at most once a minute.
     last_used_at = models.DateTimeField(null=True, blank=True)
+    #: The key that this one was made to take over from (rotation).
+    replaces = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by"
+    )
 
     def __str__(self) -> str:
         return f"{self.prefix}…"

@@ -21,6 +21,8 @@ class Report(models.Model):
     #: A message state, or empty when the carrier's word is unknown to us or says "on its way".
     state = models.CharField(max_length=12, blank=True)
     code = models.CharField(max_length=60, blank=True)
+    #: "2/3" for a report of one part of its message.
+    part = models.CharField(max_length=9, blank=True, default="")
     raw = models.TextField()
     status = models.CharField(max_length=10, default=states.NEW)
     #: Why it was ignored or parked, for operators.
@@ -51,6 +53,7 @@ class Report(models.Model):
                 condition=Q(status=states.PARKED),
                 name="bulksms_report_parked_ref",
             ),
+            models.Index(fields=("message",), condition=~Q(part=""), name="bulksms_report_parts"),
             models.Index(
                 fields=("reference",),
                 condition=Q(status=states.PARKED) & ~Q(reference=""),

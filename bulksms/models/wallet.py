@@ -65,6 +65,10 @@ class Wallet(CreatedModel):
     last_seq = models.BigIntegerField(default=0)
 
     class Meta:
+        permissions = (
+            ("top_up_wallet", "Can credit payments to wallets"),
+            ("adjust_wallet", "Can adjust balances of wallets"),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=Q(credit_limit_micros=None)

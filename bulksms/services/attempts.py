@@ -42,6 +42,14 @@ def replace(ids: Sequence[UUID], now: dt.datetime, *, take_over_hold: bool) -> N
     )
 
 
+def taken_over(tries: Sequence[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
+    """Of (message, attempt) pairs, those whose money pays for the attempt that replaced them."""
+    rows = MessageAttempt.objects.filter(
+        message_id__in=[id_ for id_, _ in tries], hold=None, status=states.UNKNOWN
+    )
+    return set(tries) & set(rows.values_list("message_id", "attempt"))
+
+
 def note_late(found: Sequence[tuple[UUID, int, str]], now: dt.datetime) -> None:
     """Write down what a report said of a replaced attempt: (message id, attempt, status)."""
     if not found:

@@ -24,8 +24,10 @@ _RESTATE = f"""
 UPDATE {CAMPAIGNS} SET
   started_at = COALESCE(started_at, %s),
   status = CASE
+    WHEN done_count = recipients_count AND cancelled_at IS NOT NULL AND cancelled_count > 0
+      THEN '{states.CANCELLED}'
     WHEN done_count = recipients_count THEN '{states.COMPLETED}'
-    WHEN status = '{states.PAUSED}' THEN status
+    WHEN status = '{states.PAUSED}' AND queued_count + sending_count > 0 THEN status
     WHEN status = '{states.SCHEDULED}' AND sending_count = 0 AND scheduled_at > %s THEN status
     WHEN queued_count + sending_count > 0 THEN '{states.SENDING}'
     ELSE '{states.REPORTING}' END,
@@ -80,7 +82,7 @@ class Page:
 
 MESSAGE_COLUMNS = (
     "id", "number", "input", "status", "units", "cost_micros", "error", "error_detail",
-    "sent_at", "delivered_at", "attempt",
+    "carrier", "sent_at", "delivered_at", "attempt",
 )  # fmt: skip
 
 

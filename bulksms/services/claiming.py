@@ -1,13 +1,15 @@
 """Claiming: tx1 of a dispatch step. Queued rows become `sending`, owned by a new submission.
 
 Work is chosen under the carrier's own row, so one process at a time chooses for a carrier: a free
-slot, then runs (high priority first, then the longest waiting), then due rows of those runs. What
-may not leave any more (suppressed, sender revoked) fails here, before anything is asked.
+slot, what the pace allows, whose turn it is (choosing.py), then due rows of those runs, locked.
+What may not leave any more (suppressed, sender revoked) fails here, before anything is asked; what
+does not fit into this request stays queued.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,16 +20,21 @@ from django.db import transaction
 from bulksms import clock, conf, db, ids, states
 from bulksms.carriers.base import Carrier, OutboundSms
 from bulksms.models import Campaign, CarrierState, Message, Run, SenderId, Submission
-from bulksms.models.outbox import HIGH
-from bulksms.services import campaigns, settlement, stops, suppression
+from bulksms.models.outbox import HIGH, NORMAL
+from bulksms.services import campaigns, choosing, pacing, settlement, stops, suppression
+from bulksms.services.choosing import Lanes
 from bulksms.services.settlement import Move
 
-MESSAGES = Message._meta.db_table
+MESSAGES, RUNS = Message._meta.db_table, Run._meta.db_table
 
-#: Runs that one request may draw from.
-MAX_RUNS = 50
 #: Rows that are looked at for one text, where each has its own.
-OWN_TEXTS = 10
+OWN_TEXTS = 50
+#: Runs may turn out to have no due row: they are put to sleep and the next ones are looked at.
+TRIES = 5
+#: The error of a queued row whose whole request was refused, with the size of its next one: it goes
+#: on in smaller and smaller requests, apart from fresh rows, until what spoils them is alone.
+SUSPECT = "request_refused:"
+QUEUED_ONLY = frozenset({states.QUEUED})
 
 
 class Claimed(NamedTuple):
@@ -43,6 +50,7 @@ class Claimed(NamedTuple):
     attempt: int
     asks: int
     expires_at: dt.datetime
+    error: str
 
     @property
     def reference(self) -> str:
@@ -68,136 +76,117 @@ def claim(carrier: Carrier) -> Claim | None:
     """Take a free slot and a request's worth of due rows; None = no slot, no work, or not now."""
     now = clock.now()
     with transaction.atomic():
-        slot = _free_slot(carrier, now)
-        runs = _choose_runs(carrier, now) if slot else []
-        if not slot or not runs:
+        state = pacing.lock(carrier.name)
+        free = _free_slots(carrier, state, now)
+        if not free:
             return None
-        submission_id = ids.new()
-        taken = _claim_rows(carrier, runs, submission_id, now)
-        if not taken:
-            return None
-        common = Campaign.objects.in_bulk({row.campaign_id for row in taken})
-        checked = _last_check(taken, common, submission_id, now)
-        refused = len(taken) - len(checked)
-        rows = _give_back_others(carrier, checked, common, submission_id, now)
-        if not rows:
-            return Claim(submission_id, carrier.name, (), (), refused)
-        Submission.objects.create(
-            id=submission_id, carrier=carrier.name, slot=slot, created_at=now,
-            lease_until=now + dt.timedelta(seconds=conf.settings.LEASE_S),
-            message_ids=[str(row.id) for row in rows],
-        )  # fmt: skip
-        batch = _batch(rows, common, now)
-    return Claim(submission_id, carrier.name, rows, batch, refused)
+        # The last slot is kept for high priority, so that it never waits for a long request.
+        lanes = (HIGH,) if free[0] == carrier.window > 1 else (HIGH, NORMAL)
+        found = None
+        for _ in range(TRIES):
+            waiting = choosing.waiting(state, lanes, now)
+            rows = choosing.count(waiting)
+            room = pacing.room(state, carrier, rows, now) if rows else 0
+            found = _claim(carrier, state, free[0], waiting, room, now) if room != 0 else None
+            if found is not None or room == 0:
+                break
+        if found is not None:
+            left = rows - len(found.rows) - found.refused
+            another = len(free) > 1 and (free[1] < carrier.window or bool(waiting[HIGH]))
+            if left > 0 and (another or not found.rows):
+                pacing.wake_next(state, carrier, left, now)
+        if rows:
+            state.save()
+    return found
 
 
-def _free_slot(carrier: Carrier, now: dt.datetime) -> int | None:
-    """Lock the carrier's row, then find a slot: one process at a time chooses its work."""
-    state = CarrierState.objects.select_for_update().filter(carrier=carrier.name).first()
-    if state is None:
-        CarrierState.objects.bulk_create(
-            [CarrierState(carrier=carrier.name)], ignore_conflicts=True
-        )
-        state = CarrierState.objects.select_for_update().get(carrier=carrier.name)
+def _free_slots(carrier: Carrier, state: CarrierState, now: dt.datetime) -> list[int]:
+    """The carrier's free slots, in order; none while it is stopped or left alone."""
     slow = state.slow_until is not None and state.slow_until > now
     if slow or stops.is_stopped(carrier.name):
-        return None
+        return []
     open_ = Submission.objects.filter(carrier=carrier.name, status__in=states.OPEN_SUBMISSIONS)
     taken = set(open_.values_list("slot", flat=True))
-    return next((slot for slot in range(1, carrier.window + 1) if slot not in taken), None)
+    return [slot for slot in range(1, carrier.window + 1) if slot not in taken]
 
 
-def _choose_runs(carrier: Carrier, now: dt.datetime) -> list[Run]:
-    """Due runs, high priority first, then the longest waiting; as many as fill a request."""
-    ready = Run.objects.filter(
-        carrier=carrier.name,
-        queued_count__gt=0,
-        is_paused=False,
-        due_at__lte=now,
-        organisation__is_active=True,
-    )
-    waiting = sorted(
-        ready.order_by("priority", "due_at")[: MAX_RUNS * 2],
-        key=lambda run: (run.priority != HIGH, run.served_at or run.due_at, run.pk),
-    )
-    if carrier.one_text_per_request:
-        waiting = waiting[:1]
-    chosen, rows = [], 0
-    for run in waiting[:MAX_RUNS]:
-        if rows < carrier.batch_size:
-            chosen.append(run.pk)
-            rows += run.queued_count
-    return list(Run.objects.select_for_update().filter(pk__in=chosen).order_by("pk"))
+def _claim(
+    carrier: Carrier, state: CarrierState, slot: int, waiting: Lanes, room: int | None,
+    now: dt.datetime,
+) -> Claim | None:  # fmt: skip
+    runs = _lock_runs(choosing.share_out(waiting, carrier))
+    if not runs:
+        return None
+    submission_id = ids.new()
+    common = _lock_campaigns(runs)
+    found = [_candidates(carrier, run, share, common[run.campaign_id], now) for run, share in runs]
+    candidates = [row for rows in found for row in rows]
+    allowed = _last_check(candidates, common, submission_id, now)
+    rows = _fitting(carrier, allowed, common, room)
+    _note_campaigns(rows, submission_id, now)
+    _note_runs(runs, found, rows, refused=len(candidates) - len(allowed), now=now)
+    _note_served(state, waiting, runs, rows)
+    pacing.spend(state, carrier, len(rows), sum(row.units for row in rows))
+    refused = len(candidates) - len(allowed)
+    if not rows:
+        return Claim(submission_id, carrier.name, (), (), refused) if refused else None
+    Submission.objects.create(
+        id=submission_id, carrier=carrier.name, slot=slot, created_at=now,
+        lease_until=now + dt.timedelta(seconds=conf.settings.LEASE_S),
+        message_ids=[str(row.id) for row in rows],
+    )  # fmt: skip
+    return Claim(submission_id, carrier.name, rows, _batch(rows, common, now), refused)
 
 
-_CLAIM = """
-WITH picked AS MATERIALIZED (
-  SELECT id AS picked_id FROM {messages}
-  WHERE campaign_id = %s AND status = 'queued' AND carrier = %s
-    AND due_at <= %s AND expires_at > %s
-  ORDER BY due_at, id LIMIT %s{lock}
-)
-UPDATE {messages} SET status = 'sending', submission_id = %s
-FROM picked WHERE id = picked_id
-RETURNING id, organisation_id, campaign_id, number, sender, text, units, attempt, asks, expires_at
+# Locks, in their order: runs, campaigns, messages
+
+#: A run, and how many of its rows this request may take.
+Shared = tuple[Run, int]
+
+
+def _lock_runs(shares: Mapping[int, int]) -> list[Shared]:
+    """The runs in order of their turn, locked, but for those paused or emptied meanwhile."""
+    ready = Run.objects.filter(pk__in=list(shares), is_paused=False, queued_count__gt=0)
+    locked = {run.pk: run for run in ready.select_for_update().order_by("pk")}
+    return [(locked[id_], share) for id_, share in shares.items() if id_ in locked]
+
+
+def _lock_campaigns(runs: Sequence[Shared]) -> dict[UUID, Campaign]:
+    wanted = {run.campaign_id for run, _ in runs}
+    rows = Campaign.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    return {campaign.pk: campaign for campaign in rows}
+
+
+_COLUMNS = {
+    "id": db.UUID_, "organisation_id": db.INT, "campaign_id": db.UUID_, "number": db.TEXT,
+    "sender": db.TEXT, "text": db.TEXT, "units": db.INT, "attempt": db.INT, "asks": db.INT,
+    "expires_at": db.TIME, "error": db.TEXT,
+}  # fmt: skip
+_CANDIDATES = f"""
+SELECT {", ".join(_COLUMNS)} FROM {MESSAGES}
+WHERE campaign_id = %s AND status = 'queued' AND carrier = %s AND due_at <= %s{{alive}}
+ORDER BY due_at, id LIMIT %s{{lock}}
 """
-_CLAIM_KINDS = (
-    db.UUID_, db.INT, db.UUID_, db.TEXT, db.TEXT, db.TEXT, db.INT, db.INT, db.INT, db.TIME,
-)  # fmt: skip
 
 
-def _claim_rows(
-    carrier: Carrier, runs: Sequence[Run], submission_id: UUID, now: dt.datetime
+def _candidates(
+    carrier: Carrier, run: Run, share: int, campaign: Campaign, now: dt.datetime
 ) -> list[Claimed]:
-    campaigns.lock({run.campaign_id for run in runs})
-    rows: list[Claimed] = []
-    changes: dict[UUID, dict[str, int]] = {}
-    for run in runs:
-        room = min(carrier.batch_size - len(rows), _most(carrier, run))
-        if room <= 0:
-            break
-        taken = _claim_run(carrier, run, submission_id, room, now)
-        _serve(run, len(taken), room, now)
-        if taken:
-            changes[run.campaign_id] = {
-                states.COUNTERS[states.QUEUED]: -len(taken),
-                states.COUNTERS[states.SENDING]: len(taken),
-            }
-        rows += taken
-    campaigns.count(changes, now)
-    return sorted(rows)
+    """Due rows of the run, locked. Own texts for a carrier of one text: a few, most will not fit.
+
+    A row lives as long as its campaign, or longer after a retry.
+    """
+    own_texts = carrier.one_text_per_request and not campaign.message
+    alive = campaign.expires_at > now
+    sql = _CANDIDATES.format(
+        alive="" if alive else " AND expires_at > %s", lock=db.for_update(skip_locked=True)
+    )
+    limit = min(share, OWN_TEXTS) if own_texts else share
+    params = (run.campaign_id, run.carrier, now, *(() if alive else (now,)), limit)
+    return [Claimed._make(row) for row in db.fetch(sql, params, tuple(_COLUMNS.values()))]
 
 
-def _most(carrier: Carrier, run: Run) -> int:
-    """A campaign of own texts gives a carrier of one text per request few rows: most go back."""
-    if carrier.one_text_per_request and not run.campaign.message:
-        return OWN_TEXTS
-    return carrier.batch_size
-
-
-def _claim_run(
-    carrier: Carrier, run: Run, submission_id: UUID, room: int, now: dt.datetime
-) -> list[Claimed]:
-    sql = _CLAIM.format(messages=MESSAGES, lock=db.for_update(skip_locked=True))
-    params = (run.campaign_id, carrier.name, now, now, room, submission_id)
-    return [Claimed._make(row) for row in db.fetch(sql, params, _CLAIM_KINDS)]
-
-
-def _serve(run: Run, taken: int, room: int, now: dt.datetime) -> None:
-    """Note what was taken; a run whose rows are not due yet sleeps until the first of them is."""
-    run.queued_count -= taken
-    run.served_at = now
-    if taken < room and run.queued_count:
-        nearest = (
-            Message.objects.filter(
-                campaign_id=run.campaign_id, status=states.QUEUED, carrier=run.carrier
-            )
-            .order_by("due_at")
-            .values_list("due_at", flat=True)
-            .first()
-        )
-        run.due_at = max(nearest or now, now + dt.timedelta(seconds=1))
-    run.save(update_fields=("queued_count", "served_at", "due_at"))
+# Which of them go
 
 
 def _last_check(
@@ -218,45 +207,98 @@ def _last_check(
             error, detail = "sender_not_allowed", "The sender ID was revoked before it was sent."
         else:
             continue
-        refused[row.id] = Move(row.id, states.FAILED, error=error, error_detail=detail)
+        refused[row.id] = Move(
+            row.id, states.FAILED, error=error, error_detail=detail, only_from=QUEUED_ONLY
+        )
     campaign_ids = {row.campaign_id for row in rows if row.id in refused}
     key = f"check:{submission_id}"
-    settlement.apply(list(refused.values()), campaign_ids, key=key, now=now)
+    settlement.apply(list(refused.values()), campaign_ids, key=key, now=now, runs_locked=True)
     return [row for row in rows if row.id not in refused]
 
 
-def _give_back_others(
-    carrier: Carrier,
-    rows: Sequence[Claimed],
-    common: Mapping[UUID, Campaign],
-    submission_id: UUID,
-    now: dt.datetime,
-) -> Sequence[Claimed]:
-    """The rows that this carrier takes in one request; the others go back to the queue.
-
-    Some carriers take one text (and sender) per request, some tell results apart by number only.
+def _fitting(
+    carrier: Carrier, rows: Sequence[Claimed], common: Mapping[UUID, Campaign], room: int | None
+) -> list[Claimed]:
+    """The rows that go into one request: some carriers take one text (and sender) at a time, some
+    tell results apart by number only, and the pace allows so many parts (the first row always).
     """
     kept: list[Claimed] = []
     numbers: set[str] = set()
+    parts = 0
+    most = _most(carrier, rows)
     for row in rows:
-        fits = (
-            not carrier.one_text_per_request
-            or not kept
-            or _content(row, common) == _content(kept[0], common)
-        )
-        if fits and not (carrier.matches_by == "number" and row.number in numbers):
-            kept.append(row)
-            numbers.add(row.number)
-    ids_kept = {row.id for row in kept}
-    others = [row for row in rows if row.id not in ids_kept]
-    settlement.apply(
-        [Move(row.id, states.QUEUED, due_at=now) for row in others],
-        {row.campaign_id for row in others},
-        key=f"others:{submission_id}",
-        now=now,
-        runs_locked=True,  # the only run that changes is this carrier's, chosen under its lock
+        if len(kept) == most:
+            break
+        if kept and _is_suspect(row) != _is_suspect(kept[0]):
+            continue
+        same = not kept or _content(row, common) == _content(kept[0], common)
+        repeated = carrier.matches_by == "number" and row.number in numbers
+        too_much = room is not None and bool(kept) and parts + row.units > room
+        if repeated or too_much or (carrier.one_text_per_request and not same):
+            continue
+        kept.append(row)
+        numbers.add(row.number)
+        parts += row.units
+    return sorted(kept)
+
+
+def _is_suspect(row: Claimed) -> bool:
+    return row.error.startswith(SUSPECT)
+
+
+def _most(carrier: Carrier, rows: Sequence[Claimed]) -> int:
+    if rows and _is_suspect(rows[0]):
+        return min(int(rows[0].error.removeprefix(SUSPECT)), carrier.batch_size)
+    return carrier.batch_size
+
+
+# What is written down
+
+
+def _note_runs(
+    runs: Sequence[Shared], found: Sequence[Sequence[Claimed]], kept: Sequence[Claimed], *,
+    refused: int, now: dt.datetime,
+) -> None:  # fmt: skip
+    """Count what was taken; a run whose rows are not due yet sleeps until the first of them is."""
+    taken = Counter(row.campaign_id for row in kept)
+    rows = []
+    for (run, share), candidates in zip(runs, found, strict=True):
+        all_went = not refused and taken[run.campaign_id] == len(candidates)
+        asleep = all_went and len(candidates) < min(share, OWN_TEXTS, run.queued_count)
+        rows.append((run.pk, now, _nearest(run, now) if asleep else run.due_at))
+    counts = [(run.pk, -taken[run.campaign_id]) for run, _ in runs if taken[run.campaign_id]]
+    db.add(RUNS, {"id": db.INT, "queued_count": db.INT}, counts)
+    db.update(RUNS, {"id": db.INT, "served_at": db.TIME, "due_at": db.TIME}, rows)
+
+
+def _nearest(run: Run, now: dt.datetime) -> dt.datetime:
+    those = Message.objects.filter(
+        campaign_id=run.campaign_id, status=states.QUEUED, carrier=run.carrier
     )
-    return kept
+    first = those.order_by("due_at").values_list("due_at", flat=True).first()
+    return max(first or now, now + dt.timedelta(seconds=1))
+
+
+def _note_campaigns(rows: Sequence[Claimed], submission_id: UUID, now: dt.datetime) -> None:
+    """queued -> sending, in the rows and in the counters."""
+    those, params = db.matching("id", db.UUID_, [row.id for row in rows])
+    db.execute(
+        f"UPDATE {MESSAGES} SET status = 'sending', submission_id = %s WHERE {those}",
+        [submission_id, *params],
+    )
+    queued, sending = states.COUNTERS[states.QUEUED], states.COUNTERS[states.SENDING]
+    taken = Counter(row.campaign_id for row in rows)
+    campaigns.count({id_: {queued: -n, sending: n} for id_, n in taken.items()}, now)
+
+
+def _note_served(
+    state: CarrierState, waiting: Lanes, runs: Sequence[Shared], rows: Sequence[Claimed]
+) -> None:
+    lane = {run.campaign_id: run.priority for run, _ in runs}
+    served: Counter[tuple[str, int]] = Counter()
+    for row in rows:
+        served[lane[row.campaign_id], row.organisation_id] += row.units
+    choosing.note_served(state, waiting, served)
 
 
 def _content(row: Claimed, common: Mapping[UUID, Campaign]) -> tuple[str, str]:
@@ -280,6 +322,7 @@ def _batch(
     batch = []
     for row in rows:
         sender, text = _content(row, common)
-        validity_s = max(int((row.expires_at - now).total_seconds()), 1)
+        expires_at = max(row.expires_at, common[row.campaign_id].expires_at)
+        validity_s = max(int((expires_at - now).total_seconds()), 1)
         batch.append(OutboundSms(row.reference, row.number, sender, text, row.units, validity_s))
     return batch

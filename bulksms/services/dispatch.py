@@ -24,17 +24,23 @@ from bulksms import clock, conf, ids, queues, states
 from bulksms.carriers.base import Carrier, Prepared, SubmitResult
 from bulksms.models import CarrierState, Submission
 from bulksms.services import routing, settlement
-from bulksms.services.claiming import Claim, Claimed, claim
+from bulksms.services.claiming import SUSPECT, Claim, Claimed, claim
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
 
-#: A carrier that says "too fast" or cannot be reached is left alone for this long, at least.
+#: A carrier that says "too fast" or cannot be reached is left alone for this long, then twice as
+#: long each time it says so again. A Retry-After is obeyed, but a lying one does not stop us.
 SLOW_DOWN_S = 1.0
-#: One that answered nothing of a whole request may be down: it is asked slowly, or a whole campaign
-#: becomes unknown within seconds.
+MOST_SLOW_DOWN_S = 60.0
+MOST_RETRY_AFTER_S = 300.0
+#: One that answered nothing of two whole requests in a row may be down: it is asked slowly, or a
+#: whole campaign becomes unknown within seconds.
 UNKNOWN_SLOW_DOWN_S = 5.0
 MAX_BACKOFF_S = 300.0
+MOST_STRIKES = 10
+#: The carrier is to blame and not the message: it is due again at once, the carrier is not.
+BUSY = frozenset({"throttled", "queue_full", "no_connection"})
 MISSING = SubmitResult("unknown", code="missing_in_answer")
 
 
@@ -90,7 +96,11 @@ def record(
     now = clock.now()
     carrier = routing.carrier(claimed.carrier)
     outcome = {row.reference: _result(row, prepared, results) for row in claimed.rows}
-    moves = [_move(carrier, row, outcome[row.reference], asked_at, now) for row in claimed.rows]
+    size = len(prepared.references)
+    moves = [
+        _move(carrier, row, outcome[row.reference], asked_at, now, size=size)
+        for row in claimed.rows
+    ]
     with transaction.atomic():
         _slow_down(carrier, list(outcome.values()), now)
         Submission.objects.select_for_update().get(id=claimed.submission_id)
@@ -118,8 +128,9 @@ def _result(row: Claimed, prepared: Prepared, results: Mapping[str, SubmitResult
 
 
 def _move(
-    carrier: Carrier, row: Claimed, result: SubmitResult, asked_at: dt.datetime, now: dt.datetime
-) -> Move:
+    carrier: Carrier, row: Claimed, result: SubmitResult, asked_at: dt.datetime, now: dt.datetime,
+    *, size: int,
+) -> Move:  # fmt: skip
     if result.outcome == "accepted":
         return Move(
             row.id, states.SENT, done=not carrier.supports_reports,
@@ -136,12 +147,17 @@ def _move(
         return Move(
             row.id, states.QUEUED, error=error, error_detail=detail, due_at=due, asked_at=asked_at
         )
+    if result.of_request and size > 1:
+        return Move(
+            row.id, states.QUEUED, error=f"{SUSPECT}{max(size // 4, 1)}", error_detail=error,
+            due_at=now, asked_at=asked_at,
+        )  # fmt: skip
     return Move(row.id, states.FAILED, error=error, error_detail=detail, asked_at=asked_at)
 
 
 def _again_at(row: Claimed, result: SubmitResult, now: dt.datetime) -> dt.datetime:
     """When a refused row is due again. A carrier that is slow or stopped is no fault of the row."""
-    if result.outcome == "stopped" or result.code in ("throttled", "queue_full", "no_connection"):
+    if result.outcome == "stopped" or result.code in BUSY:
         return now
     backoff = min(2.0 ** min(row.asks + 1, 9), MAX_BACKOFF_S)
     return now + dt.timedelta(seconds=backoff * ids.spread(0.5, 1.5))
@@ -158,12 +174,26 @@ def _slow_down(carrier: Carrier, results: Sequence[SubmitResult], now: dt.dateti
             carrier.name, stopped.code,
         )  # fmt: skip
         return
-    slow = [r for r in results if r.code in ("throttled", "queue_full", "no_connection")]
+    slow = [r for r in results if r.code in BUSY]
     silent = all(r.outcome == "unknown" for r in results)
-    if slow or silent:
-        least = UNKNOWN_SLOW_DOWN_S if silent else SLOW_DOWN_S
-        wait = max(least, *(r.retry_after_s or 0.0 for r in results))
-        state.update(slow_until=now + dt.timedelta(seconds=wait))
+    if not slow and not silent:
+        state.filter(strikes__gt=0).update(strikes=0)
+        return
+    locked = state.select_for_update().get()
+    if slow or locked.strikes:
+        until = now + dt.timedelta(seconds=_wait_s(results, locked.strikes, silent=silent))
+        locked.slow_until = max(until, locked.slow_until or until)
+    locked.strikes = min(locked.strikes + 1, MOST_STRIKES)
+    locked.save(update_fields=("strikes", "slow_until"))
+
+
+def _wait_s(results: Sequence[SubmitResult], strikes: int, *, silent: bool) -> float:
+    """Longer each time, with a spread, so that several workers do not come back together."""
+    least = UNKNOWN_SLOW_DOWN_S if silent else SLOW_DOWN_S
+    times = strikes - 1 if silent else strikes
+    backoff = min(least * 2.0**times, MOST_SLOW_DOWN_S) * ids.spread(1.0, 1.25)
+    asked = max(r.retry_after_s or 0.0 for r in results)
+    return max(backoff, min(asked, MOST_RETRY_AFTER_S))
 
 
 def query_due_at(carrier: Carrier, closed_at: dt.datetime) -> dt.datetime | None:

@@ -9,8 +9,9 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bulksms.models import Organisation
+from bulksms.models import Message, Organisation
 from bulksms.services import pricing, recipients, suppression, validation, wallet
+from bulksms.services.labels import Own
 from bulksms.services.outbox import Draft
 from bulksms.services.recipients import Drafts
 from bulksms.services.validation import BulkRequest, Terms
@@ -29,14 +30,43 @@ def prepare(organisation: Organisation, request: BulkRequest, now: dt.datetime) 
     terms = validation.check(organisation, request, now)
     if request.messages is not None:
         common = request.message if isinstance(request.message, str) else None
-        found = recipients.with_own_texts(organisation, request.messages, common)
+        found = recipients.with_own_texts(
+            organisation, request.messages, common, keep_all=request.own is not None
+        )
     else:
         text = str(request.message)
         found = recipients.with_one_text(organisation, request.recipients or (), text)
+    if request.own and not terms.sender:
+        _give_senders(organisation, request.own, found.rows)
     _refuse_suppressed(organisation, found.rows)
     currency = wallet.of(organisation).currency
     _price(organisation, currency, found.rows, now)
     return Prepared(terms, found, currency)
+
+
+def prepare_again(
+    organisation: Organisation, sender: str, messages: Sequence[Message], now: dt.datetime
+) -> list[Draft]:
+    """Validate and price stored messages as if they came today; ``sender``: their campaign's."""
+    drafts = recipients.again(organisation, messages)
+    find = validation.sender_finder(organisation)
+    for draft in drafts:
+        _, faults = find(draft.sender or sender)
+        if faults and not draft.error:
+            draft.refuse(faults[0].code, faults[0].detail)
+    _refuse_suppressed(organisation, drafts)
+    _price(organisation, wallet.of(organisation).currency, drafts, now)
+    return drafts
+
+
+def _give_senders(organisation: Organisation, own: Sequence[Own], drafts: Sequence[Draft]) -> None:
+    """Each message its own sender; one that the organisation may not use fails its message."""
+    find = validation.sender_finder(organisation)
+    for draft, each in zip(drafts, own, strict=True):
+        sender, faults = find(each.sender_id)
+        draft.sender = sender or None
+        if faults and not draft.error:
+            draft.refuse(faults[0].code, faults[0].detail)
 
 
 def _refuse_suppressed(organisation: Organisation, drafts: Sequence[Draft]) -> None:

@@ -28,6 +28,8 @@ class Draft:
     carrier: str = ""
     price_micros: int = 0
     status: str = states.QUEUED
+    #: None = the campaign's common sender.
+    sender: str | None = None
 
     @property
     def cost_micros(self) -> int:
@@ -43,13 +45,13 @@ def drafts_of(campaign: Campaign) -> list[Draft]:
     rows = Message.objects.filter(campaign=campaign).order_by("id")
     columns = (
         "id", "number", "input", "text", "units", "intake_error", "intake_detail", "carrier",
-        "unit_price_micros", "intake_status",
+        "unit_price_micros", "intake_status", "sender",
     )  # fmt: skip
     return [Draft(*row) for row in rows.values_list(*columns)]
 
 
 _COLUMNS = (
-    "id", "organisation_id", "campaign_id", "number", "input", "text", "intake_status",
+    "id", "organisation_id", "campaign_id", "number", "input", "sender", "text", "intake_status",
     "intake_error", "intake_detail", "units", "unit_price_micros", "cost_micros", "hold_id",
     "charge", "captured_micros", "refunded_micros", "status", "error", "error_detail", "carrier",
     "carrier_ref", "attempt", "asks", "due_at", "expires_at", "done_at",
@@ -59,16 +61,24 @@ _COLUMNS = (
 def enqueue(
     campaign: Campaign, hold: Hold | None, drafts: Sequence[Draft], due_at: dt.datetime
 ) -> None:
-    """Write the rows of ``drafts``, and a run for each carrier that has work."""
+    """Write the rows of ``drafts``, and a run for each carrier that has work.
+
+    The schedule is the run's: the rows themselves are due at once, so that moving a campaign's time
+    touches none of them.
+    """
+
+    # A scheduled campaign may be moved: what its rows have of their own never outlives it.
+    expires_at = campaign.created_at if campaign.scheduled_at else campaign.expires_at
 
     def row(draft: Draft) -> tuple[object, ...]:
         queued = draft.status == states.QUEUED
         return (
-            draft.id, campaign.organisation_id, campaign.pk, draft.number, draft.input, draft.text,
-            draft.status, draft.error, draft.detail, draft.units, draft.price_micros,
+            draft.id, campaign.organisation_id, campaign.pk, draft.number, draft.input,
+            draft.sender, draft.text, draft.status, draft.error, draft.detail, draft.units,
+            draft.price_micros,
             draft.cost_micros, hold.pk if queued and hold else None,
             states.HELD if queued else states.NONE, 0, 0, draft.status, draft.error, draft.detail,
-            draft.carrier, "", 1, 0, due_at, campaign.expires_at,
+            draft.carrier, "", 1, 0, campaign.created_at, expires_at,
             None if queued else campaign.created_at,
         )  # fmt: skip
 

@@ -41,7 +41,7 @@ def _tick(now: dt.datetime) -> Iterator[Finding]:
     lease = Lease.objects.filter(name="tick").first()
     if lease is None or now - lease.beaten_at > TICK_MISSING:
         since = "ever" if lease is None else f"since {lease.beaten_at:%Y-%m-%d %H:%M:%S} UTC"
-        advice = "Start a worker (rundramatiq), or run bulksms_tick from cron."
+        advice = "Start a worker (bulksms_worker), or run bulksms_tick from cron."
         yield Finding("act", f"no tick {since}", advice)
     else:
         yield Finding("ok", f"the tick beats ({lease.owner})")
@@ -55,7 +55,8 @@ def _stops() -> Iterator[Finding]:
 
 
 def _queues(now: dt.datetime) -> Iterator[Finding]:
-    waiting = Run.objects.filter(queued_count__gt=0).values("carrier").order_by("carrier")
+    open_ = Run.objects.filter(queued_count__gt=0, campaign__finished_at=None)
+    waiting = open_.values("carrier").order_by("carrier")
     due = Q(due_at__lte=now, is_paused=False, organisation__is_active=True)
     totals = waiting.annotate(
         rows=Sum("queued_count"), ready=Sum("queued_count", filter=due), oldest=Min("due_at")

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from bulksms import ids, states
-from bulksms.models import Organisation
+from bulksms.models import Message, Organisation
 from bulksms.services import routing, validation
 from bulksms.services.outbox import Draft
 from bulksms.sms import numbers, segments, templates, written
@@ -35,7 +35,7 @@ def with_one_text(organisation: Organisation, recipients: Sequence[object], text
     _, units = segments.count(text)
     seen: set[str] = set()
     rows: list[Draft] = []
-    make = _Maker(organisation, len(recipients))
+    make = _Maker(organisation, ids.sequence(len(recipients)))
     for found in numbers.normalise_many(recipients, organisation.default_region):
         key = _identity(found)
         if key not in seen:
@@ -45,11 +45,15 @@ def with_one_text(organisation: Organisation, recipients: Sequence[object], text
 
 
 def with_own_texts(
-    organisation: Organisation, messages: Sequence[Mapping[str, Any]], common: str | None
+    organisation: Organisation,
+    messages: Sequence[Mapping[str, Any]],
+    common: str | None,
+    *,
+    keep_all: bool = False,
 ) -> Drafts:
     """A text for each (its own, or ``common`` filled with its variables).
 
-    The same number is a duplicate only with the same rendered text.
+    The same number is a duplicate only with the same rendered text; ``keep_all``: nothing is.
     """
     found_numbers = numbers.normalise_many(
         [item.get("to") for item in messages], organisation.default_region
@@ -57,11 +61,11 @@ def with_own_texts(
     texts = _Texts(common)
     seen: set[tuple[str, str | None]] = set()
     rows: list[Draft] = []
-    make = _Maker(organisation, len(messages))
+    make = _Maker(organisation, ids.sequence(len(messages)))
     for item, found in zip(messages, found_numbers, strict=True):
         text, fault = texts.render(item)
         key = (_identity(found), text)
-        if key in seen and not fault:
+        if key in seen and not fault and not keep_all:
             continue
         seen.add(key)
         draft = make.draft(found, text, segments.count(text)[1] if text else 0)
@@ -69,6 +73,26 @@ def with_own_texts(
             draft.refuse(*fault)
         rows.append(draft)
     return Drafts(rows, len(messages) - len(rows))
+
+
+def again(organisation: Organisation, messages: Sequence[Message]) -> list[Draft]:
+    """Drafts of messages that were stored before, with their ids, under today's rules and routes.
+
+    What was never read because the money had run out is read now.
+    """
+    found = numbers.normalise_many(
+        [f"+{row.number}" if row.number else row.input for row in messages],
+        organisation.default_region,
+    )
+    make = _Maker(organisation, iter(row.id for row in messages))
+    drafts = []
+    for row, number in zip(messages, found, strict=True):
+        draft = make.draft(number, row.text, row.units)
+        draft.sender = row.sender
+        if not row.units and not draft.error:
+            draft.refuse("message_required", "It has no text that could be sent.")
+        drafts.append(draft)
+    return drafts
 
 
 def _identity(found: Found) -> str:
@@ -79,10 +103,10 @@ def _identity(found: Found) -> str:
 class _Maker:
     """Makes drafts of one organisation."""
 
-    def __init__(self, organisation: Organisation, most: int) -> None:
+    def __init__(self, organisation: Organisation, ids: Iterator[UUID]) -> None:
         self._organisation = organisation
         self._regions = organisation.regions
-        self._ids: Iterator[UUID] = ids.sequence(most)
+        self._ids = ids
 
     def draft(self, found: Found, text: str | None, units: int) -> Draft:
         if isinstance(found, numbers.Refusal):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +20,7 @@ from django.db.models import Min, Q, QuerySet
 
 from bulksms import clock, conf, queues, states
 from bulksms import ids as fresh
+from bulksms.exceptions import BulkSmsError
 from bulksms.models import (
     Campaign,
     CarrierState,
@@ -31,13 +32,25 @@ from bulksms.models import (
     Run,
     Submission,
 )
-from bulksms.services import campaigns, dispatch, refunds, resolving, routing, settlement
+from bulksms.services import (
+    campaigns,
+    control,
+    dispatch,
+    refunds,
+    resolving,
+    routing,
+    settlement,
+)
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
 
 TICK = "tick"
 BATCH = 500
+#: What may be wrong with one item (a bug, an odd row) without stopping everything else.
+FAILURES = (DatabaseError, ImproperlyConfigured, BulkSmsError)
+
+_T = TypeVar("_T")
 
 
 def tick_once() -> Counter[str]:
@@ -48,9 +61,22 @@ def tick_once() -> Counter[str]:
             done[name] = sweep(clock.now())
         except OperationalError:  # the database is away: no other sweep would do better
             raise
-        except (DatabaseError, ImproperlyConfigured):
+        except FAILURES:
             logger.exception("bulksms: the sweep %r failed; the others go on", name)
     return +done
+
+
+def _each(items: Iterable[_T], work: Callable[[_T], int]) -> int:
+    """Work on every item; one that cannot be done is logged and keeps no other from its turn."""
+    done = 0
+    for item in items:
+        try:
+            done += work(item)
+        except OperationalError:
+            raise
+        except FAILURES:
+            logger.exception("bulksms: %s could not be swept; the others go on", item)
+    return done
 
 
 def next_due_at(now: dt.datetime) -> dt.datetime | None:
@@ -68,6 +94,7 @@ def next_due_at(now: dt.datetime) -> dt.datetime | None:
     moments = [
         _next(runs, "due_at", now),
         _next(CarrierState.objects.all(), "slow_until", now),
+        _next(CarrierState.objects.all(), "waking_at", now),
         _next(requests, "lease_until", now),
         _next(Submission.objects.all(), "query_due_at", now),
         _next(Report.objects.filter(status=states.PARKED), "next_try_at", now),
@@ -127,7 +154,8 @@ def wake_reports(now: dt.datetime) -> int:
 def end_leases(now: dt.datetime) -> int:
     """Submissions whose worker died: nothing was sent (claimed), or we cannot know (submitting)."""
     over = Submission.objects.filter(status__in=states.OPEN_SUBMISSIONS, lease_until__lte=now)
-    return sum(_end_lease(id_, now) for id_ in over.values_list("id", flat=True)[:BATCH])
+    ids = over.values_list("id", flat=True)[:BATCH]
+    return _each(ids, lambda id_: _end_lease(id_, now))
 
 
 def _end_lease(submission_id: UUID, now: dt.datetime) -> int:
@@ -179,13 +207,14 @@ def wake_queries(now: dt.datetime) -> int:
 def expire_queued(now: dt.datetime) -> int:
     """Queued rows past their ``expires_at``: expired, never sent, their money released."""
     late = Campaign.objects.filter(finished_at=None, expires_at__lte=now, queued_count__gt=0)
-    moved = 0
-    for campaign_id in late.values_list("id", flat=True)[:BATCH]:
+
+    def expire(campaign_id: UUID) -> int:
         rows = Message.objects.filter(
             campaign_id=campaign_id, status=states.QUEUED, expires_at__lte=now
         )
-        moved += _sweep(campaign_id, rows.values_list("id", flat=True), _expired, "expire", now)
-    return moved
+        return _sweep(campaign_id, rows.values_list("id", flat=True), _expired, "expire", now)
+
+    return _each(late.values_list("id", flat=True)[:BATCH], expire)
 
 
 def _expired(id_: UUID) -> Move:
@@ -203,13 +232,16 @@ def end_waiting(now: dt.datetime) -> int:
     deadline = now - dt.timedelta(seconds=conf.settings.REPORT_DEADLINE_S)
     waiting = Q(awaiting_report_count__gt=0) | Q(unknown_count__gt=0)
     late = Campaign.objects.filter(waiting, finished_at=None, started_at__lte=deadline)
-    moved = 0
-    for campaign_id in late.values_list("id", flat=True)[:BATCH]:
+
+    def end(campaign_id: UUID) -> int:
         rows = Message.objects.filter(campaign_id=campaign_id, done_at=None, asked_at__lte=deadline)
+        moved = 0
         for status, error in ((states.SENT, "no_report"), (states.UNKNOWN, "no_answer")):
             ids = rows.filter(status=status).values_list("id", flat=True)
             moved += _sweep(campaign_id, ids, _unconfirmed(status, error), f"end-{status}", now)
-    return moved
+        return moved
+
+    return _each(late.values_list("id", flat=True)[:BATCH], end)
 
 
 def _unconfirmed(status: str, error: str) -> Callable[[UUID], Move]:
@@ -243,7 +275,7 @@ def release_skipped(now: dt.datetime) -> int:
     """Give back what ended rows still hold because their wallet was locked at the time."""
     due = Hold.objects.filter(release_due_at__isnull=False).order_by("release_due_at")
     pairs = list(due.values_list("id", "campaign_id")[:BATCH])
-    return sum(_release(hold_id, campaign_id, now) for hold_id, campaign_id in pairs)
+    return _each(pairs, lambda pair: _release(*pair, now))
 
 
 def _release(hold_id: int, campaign_id: UUID, now: dt.datetime) -> int:
@@ -255,6 +287,7 @@ def _release(hold_id: int, campaign_id: UUID, now: dt.datetime) -> int:
 SWEEPS: dict[str, Callable[[dt.datetime], int]] = {
     "ended_leases": end_leases,
     "released": release_skipped,
+    "cancelled": control.cancel_rest,
     "expired": expire_queued,
     "unconfirmed": end_waiting,
     "refunded": refunds.pay_due,

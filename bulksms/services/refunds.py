@@ -97,14 +97,15 @@ def expect(ended: Iterable[Ended], now: dt.datetime) -> None:
     db.insert_new(REFUNDS, columns, rows, returning="id")
 
 
-def withdraw(message_ids: Sequence[UUID]) -> int:
-    """Give up what still waits for the current attempt of these (locked) messages; how many."""
-    if not message_ids:
+def withdraw(tries: Sequence[tuple[UUID, int]]) -> int:
+    """Give up what still waits for these (message, attempt) pairs; returns how many that were."""
+    if not tries:
         return 0
-    those, params = db.matching("message_id", db.UUID_, sorted(message_ids))
-    current = f"(SELECT attempt FROM {MESSAGES} AS m WHERE m.id = message_id)"
+    source, params = db.values({"v_message": db.UUID_, "v_attempt": db.INT}, sorted(set(tries)))
     return db.execute(
-        f"DELETE FROM {REFUNDS} WHERE paid_at IS NULL AND {those} AND attempt = {current}", params
+        f"DELETE FROM {REFUNDS} WHERE paid_at IS NULL AND EXISTS (SELECT 1 FROM {source}"
+        " WHERE v_message = message_id AND v_attempt = attempt)",
+        params,
     )
 
 

@@ -7,19 +7,21 @@ state table never lets a final state go back.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Q
 
 from bulksms import clock, db, queues, states
-from bulksms.carriers.base import ParsedReport
+from bulksms.carriers.base import MAX_CODE, MAX_REF, ParsedReport
 from bulksms.models import Message, MessageAttempt, Report
-from bulksms.services import attempts, settlement
+from bulksms.services import attempts, refunds, settlement
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
@@ -34,13 +36,15 @@ MAX_WAIT_S = 3600
 
 #: The states that a report may end. One for a row that is being asked for comes too early.
 MAY_MOVE = frozenset({states.SENT, states.UNKNOWN, states.UNCONFIRMED})
+#: "999/999" is more than any text has.
+MAX_PART = 9
 #: What may follow the message id in a reference of ours.
 ATTEMPT = re.compile(r"-[1-9][0-9]{0,3}", re.ASCII)
 
 _STORED = {
     "carrier": db.TEXT, "dedupe_key": db.TEXT, "carrier_ref": db.TEXT, "reference": db.TEXT,
-    "state": db.TEXT, "code": db.TEXT, "raw": db.TEXT, "status": db.TEXT, "reason": db.TEXT,
-    "tries": db.INT, "received_at": db.TIME,
+    "state": db.TEXT, "code": db.TEXT, "part": db.TEXT, "raw": db.TEXT, "status": db.TEXT,
+    "reason": db.TEXT, "tries": db.INT, "received_at": db.TIME,
 }  # fmt: skip
 
 
@@ -49,8 +53,9 @@ def store(carrier: str, reports: Sequence[ParsedReport]) -> int:
     now = clock.now()
     rows = [
         (
-            carrier, _clean(r.dedupe_key), _clean(r.carrier_ref), _clean(r.reference), r.state,
-            _clean(r.code), _clean(r.raw), states.NEW, "", 0, now,
+            carrier, _key_of(r), _clean(r.carrier_ref)[:MAX_REF], _clean(r.reference)[:MAX_CODE],
+            r.state, _clean(r.code)[:MAX_CODE], _clean(r.part)[:MAX_PART], _clean(r.raw),
+            states.NEW, "", 0, now,
         )
         for r in reports
     ]  # fmt: skip
@@ -59,6 +64,12 @@ def store(carrier: str, reports: Sequence[ParsedReport]) -> int:
         if new:
             queues.wake(queues.APPLY_REPORTS)
     return len(new)
+
+
+def _key_of(report: ParsedReport) -> str:
+    """Its dedupe key; of one that is too long for the column, the digest."""
+    key = _clean(report.dedupe_key)
+    return key if len(key) <= MAX_REF else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _clean(text: str) -> str:
@@ -76,6 +87,10 @@ class _Match:
     attempt: int
     #: The attempt that the message is on now.
     current: int
+    #: The money of this replaced attempt went to the one that replaced it.
+    is_unpaid: bool = False
+    #: It speaks of one part that arrived, and others of its message have not yet.
+    is_part_of_more: bool = False
 
     @property
     def is_replaced(self) -> bool:
@@ -89,6 +104,7 @@ def apply_once(limit: int = BATCH) -> int:
         reports = list(
             Report.objects.select_for_update(skip_locked=True)
             .filter(status=states.NEW)
+            .defer("raw", "dedupe_key", "reason", "ended_at", "next_try_at")
             .order_by("id")[:limit]
         )
         matches = _match(reports)
@@ -116,8 +132,9 @@ def _split_reference(reference: str) -> tuple[UUID, int] | None:
 def _match(reports: Sequence[Report]) -> dict[int, _Match]:
     """Report id -> its message: by our reference first, then by the carrier's id."""
     by_reference = {r.pk: ours for r in reports if (ours := _split_reference(r.reference))}
-    others = [r for r in reports if r.pk not in by_reference and r.carrier_ref]
     known = _messages_by_id({message_id for message_id, _ in by_reference.values()})
+    by_reference = {pk: ours for pk, ours in by_reference.items() if ours[0] in known}
+    others = [r for r in reports if r.pk not in by_reference and r.carrier_ref]
     by_carrier = _messages_by_carrier_ref(others)
     matches: dict[int, _Match] = {}
     for report in reports:
@@ -149,12 +166,18 @@ def _messages_by_carrier_ref(reports: Sequence[Report]) -> dict[tuple[str, str],
     found: dict[tuple[str, str], _Row] = {}
     for carrier in {report.carrier for report in reports}:
         refs = {report.carrier_ref for report in reports if report.carrier == carrier}
-        replaced = MessageAttempt.objects.filter(carrier=carrier, carrier_ref__in=refs)
-        late = dict(replaced.values_list("message_id", "carrier_ref"))
-        numbers = dict(replaced.values_list("carrier_ref", "attempt"))
-        for id_, row in _messages_by_id(set(late)).items():
-            found[carrier, late[id_]] = (*row[:4], numbers[late[id_]])
-        rows = Message.objects.filter(carrier=carrier, carrier_ref__in=refs)
+        # The index leaves empty ids out. PostgreSQL sees that it serves a list only if told so.
+        those = Q(carrier=carrier, carrier_ref__in=refs) & ~Q(carrier_ref="")
+        replaced = MessageAttempt.objects.filter(those)
+        late = list(replaced.values_list("message_id", "carrier_ref", "attempt"))
+        known = _messages_by_id({message_id for message_id, _, _ in late})
+        for message_id, ref, attempt in late:
+            if message_id in known:
+                found[carrier, ref] = (*known[message_id][:4], attempt)
+        # A carrier may use an id again: the newest message that still waits for a report is meant.
+        rows = Message.objects.filter(those).order_by(
+            F("done_at").desc(nulls_last=True), "id"
+        )
         columns = ("carrier_ref", "id", "campaign_id", "carrier", "attempt", "attempt")
         for ref, *row in rows.values_list(*columns):
             found[carrier, ref] = (row[0], row[1], row[2], row[3], row[4])
@@ -168,17 +191,68 @@ def _apply(
     reports: Sequence[Report], matches: dict[int, _Match], now: dt.datetime
 ) -> dict[int, tuple[str, str]]:
     """Report id -> (its new status, the reason)."""
+    found = _with_parts([matches[r.pk] for r in reports if r.pk in matches])
+    old = [match for match in found if match.is_replaced]
+    attempts.note_late(sorted((m.message_id, m.attempt, m.report.state) for m in old), now)
     ended = {r.pk: (states.PARKED, "no_match") for r in reports if r.pk not in matches}
-    remaining = [matches[r.pk] for r in reports if r.pk in matches]
-    old = [match for match in remaining if match.is_replaced]
     ended |= {match.report.pk: (states.IGNORED, "old_attempt") for match in old}
-    remaining = [match for match in remaining if not match.is_replaced]
+    remaining = [*_arrived_late(old), *(match for match in found if not match.is_replaced)]
     while remaining:  # one report per message in a round: their order is kept
         batch, remaining = _first_of_each(remaining)
         ended |= _apply_round(batch, now)
-    late = sorted((m.message_id, m.attempt, m.report.state) for m in old)
-    attempts.note_late(late, now)
     return ended
+
+
+def _with_parts(matches: Sequence[_Match]) -> list[_Match]:
+    """Mark reports of parts that arrived while others of their message have not."""
+    arrived = [m for m in matches if m.report.part and m.report.state == states.DELIVERED]
+    if not arrived:
+        return list(matches)
+    told: dict[object, set[str]] = defaultdict(set)
+    for match in arrived:
+        told[_attempt_of(match.message_id, match.report)].add(match.report.part)
+    stored = Report.objects.filter(
+        message_id__in={m.message_id for m in arrived}, state=states.DELIVERED
+    ).exclude(part="")
+    for report in stored:
+        told[_attempt_of(report.message_id, report)].add(report.part)
+    waiting = {
+        match.report.pk
+        for match in arrived
+        if len(told[_attempt_of(match.message_id, match.report)]) < _parts_of(match.report)
+    }
+    return [
+        replace(match, is_part_of_more=True) if match.report.pk in waiting else match
+        for match in matches
+    ]
+
+
+def _attempt_of(message_id: object, report: Report) -> object:
+    """Parts count together that speak of one message in the same words."""
+    return message_id, report.reference, report.carrier_ref
+
+
+def _parts_of(report: Report) -> int:
+    _, _, parts = report.part.partition("/")
+    return int(parts) if parts.isdecimal() else 1
+
+
+def _arrived_late(old: Sequence[_Match]) -> list[_Match]:
+    """Reports for replaced attempts move nothing, with one exception, which this finds.
+
+    "delivered" while the new attempt is still queued: the message has arrived, so the new attempt
+    ends before it began and its money goes back, unless it is the old one's. One for each message,
+    in the first round: their runs are locked before anything else.
+    """
+    arrived = {
+        m.message_id: m for m in old if m.report.state == states.DELIVERED and not m.is_part_of_more
+    }
+    pairs = [(match.message_id, match.attempt) for match in arrived.values()]
+    unpaid = attempts.taken_over(pairs) if pairs else set()
+    return [
+        replace(match, is_unpaid=(match.message_id, match.attempt) in unpaid)
+        for match in arrived.values()
+    ]
 
 
 def _first_of_each(matches: Sequence[_Match]) -> tuple[list[_Match], list[_Match]]:
@@ -193,16 +267,23 @@ def _first_of_each(matches: Sequence[_Match]) -> tuple[list[_Match], list[_Match
 
 
 def _apply_round(batch: Sequence[_Match], now: dt.datetime) -> dict[int, tuple[str, str]]:
-    moves = [_move(match.report, match.message_id, match.attempt) for match in batch]
     moved = settlement.apply(
-        moves, {match.campaign_id for match in batch}, key=_cause(batch), now=now
+        [_move(match) for match in batch],
+        {match.campaign_id for match in batch},
+        key=_cause(batch),
+        now=now,
     )
+    # The carrier did the work of that attempt: it keeps its money.
+    late = [match for match in batch if match.is_replaced]
+    refunds.withdraw([(match.message_id, match.attempt) for match in late])
     refused = {move.message_id for move in moved.refused}
     waiting = _not_recorded_yet([m for m in batch if m.message_id in refused])
     ended: dict[int, tuple[str, str]] = {}
     for match in batch:
         if match.message_id not in refused:
             ended[match.report.pk] = (states.APPLIED, "")
+        elif match.is_replaced:
+            ended[match.report.pk] = (states.IGNORED, "old_attempt")
         elif match.message_id in waiting:
             ended[match.report.pk] = (states.PARKED, "not_recorded_yet")
         else:
@@ -216,16 +297,22 @@ def _cause(batch: Sequence[_Match]) -> str:
     return f"report:{first.pk}.{first.tries}"
 
 
-def _move(report: Report, message_id: UUID, attempt: int) -> Move:
+def _move(match: _Match) -> Move:
     """Something on its way is proof of acceptance: an unknown message is sent."""
-    status = report.state or states.SENT
+    report = match.report
+    if match.is_replaced:
+        return Move(
+            match.message_id, states.DELIVERED, attempt=match.current, is_late=True,
+            only_from=frozenset({states.QUEUED}), capture=match.is_unpaid,
+        )  # fmt: skip
+    status = states.SENT if match.is_part_of_more else report.state or states.SENT
     error = "" if status in (states.DELIVERED, states.SENT) else report.code or status
     return Move(
-        message_id,
+        match.message_id,
         status,
         carrier_ref=report.carrier_ref,
         error=error,
-        attempt=attempt,
+        attempt=match.attempt,
         only_from=MAY_MOVE,
     )
 

@@ -17,10 +17,20 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from bulksms import clock, ids, money, queues, states
-from bulksms.exceptions import InvalidRequest, PaymentRequired
+from bulksms.exceptions import FieldError, InvalidRequest, PaymentRequired
 from bulksms.models import Campaign, Hold, Message, Organisation, Wallet
 from bulksms.models.outbox import BULK, NORMAL, SINGLE
-from bulksms.services import idempotency, intake, organisations, outbox, stops, validation, wallet
+from bulksms.services import (
+    idempotency,
+    intake,
+    labels,
+    organisations,
+    outbox,
+    stops,
+    validation,
+    wallet,
+)
+from bulksms.services.idempotency import Once
 from bulksms.services.outbox import Draft
 from bulksms.services.recipients import Drafts
 from bulksms.services.validation import PARTIAL, REJECT, BulkRequest, Terms
@@ -48,14 +58,17 @@ class BulkResult:
     campaign: Campaign
     drafts: Sequence[Draft]
     queued: int
+    #: What was held for it.
+    total_cost_micros: int
     replayed: bool = False
 
     @classmethod
     def of(
-        cls, campaign: Campaign, drafts: Sequence[Draft], *, replayed: bool = False
-    ) -> BulkResult:
+        cls, campaign: Campaign, drafts: Sequence[Draft], held_micros: int, *,
+        replayed: bool = False,
+    ) -> BulkResult:  # fmt: skip
         queued = sum(draft.status == states.QUEUED for draft in drafts)
-        return cls(campaign, drafts, queued, replayed)
+        return cls(campaign, drafts, queued, held_micros, replayed)
 
     @property
     def id(self) -> UUID:
@@ -69,11 +82,6 @@ class BulkResult:
     @property
     def duplicates(self) -> int:
         return self.campaign.duplicates_count
-
-    @property
-    def total_cost_micros(self) -> int:
-        """What was held for it."""
-        return sum(d.cost_micros for d in self.drafts if d.status == states.QUEUED)
 
 
 def send_bulk(
@@ -104,8 +112,8 @@ def send_bulk(
     transaction: it locks the organisation's wallet until you commit.
 
     Raises InvalidRequest, PaymentRequired (``max_cost`` exceeded, or ``on_insufficient_funds`` is
-    "reject"), SendingStopped and WalletBusy (try again later), IdempotencyMismatch. Then nothing
-    is stored.
+    "reject"), SendingStopped, WalletBusy and RequestRunning (try again later),
+    IdempotencyMismatch. Then nothing is stored.
     """
     request = BulkRequest(
         recipients=recipients,
@@ -121,7 +129,8 @@ def send_bulk(
         max_cost=max_cost,
         on_insufficient_funds=on_insufficient_funds,
     )
-    return send(organisation or organisations.house(), request, idempotency_key=idempotency_key)
+    once = _once(idempotency_key, request, BULK)
+    return send(organisation or organisations.house(), request, once=once)
 
 
 def send_sms(
@@ -134,26 +143,83 @@ def send_sms(
     key = options.pop("idempotency_key", "")
     request = BulkRequest(recipients=[mobile], message=message, **options)
     owner = organisation or organisations.house()
-    result = send(owner, request, kind=SINGLE, idempotency_key=key)
+    result = send(owner, request, kind=SINGLE, once=_once(key, request, SINGLE))
     return Message.objects.get(pk=result.drafts[0].id)
 
 
+def _once(key: str, request: BulkRequest, kind: str) -> Once | None:
+    return Once(key, idempotency.digest((request, kind))) if key else None
+
+
 def send(
-    organisation: Organisation, request: BulkRequest, *, kind: str = BULK, idempotency_key: str = ""
+    organisation: Organisation,
+    request: BulkRequest,
+    *,
+    kind: str = BULK,
+    once: Once | None = None,
 ) -> BulkResult:
-    """What every way in comes down to. Raises as :func:`send_bulk`."""
+    """What every way in comes down to. Raises as :func:`send_bulk`.
+
+    A request with the same ``once`` as an earlier one gets that one's result (``replayed``).
+    """
     now = clock.now()
     with transaction.atomic():
         stops.check_intake(organisation)
-        if idempotency_key:
-            asked = idempotency.digest((request, kind))
-            first = idempotency.claim(organisation, idempotency_key, asked, now)
+        if once:
+            first = idempotency.claim(organisation, once, now)
             if first is not None:
                 return _replay(first)
         result = _accept(organisation, request, kind, now)
-        if idempotency_key:
-            idempotency.finish(organisation, idempotency_key, result.campaign)
+        if once:
+            idempotency.finish(organisation, once, result.campaign)
     return result
+
+
+def send_one(
+    organisation: Organisation, request: BulkRequest, *, once: Once | None = None
+) -> BulkResult:
+    """A single SMS, all or nothing: one that cannot be queued is an error, and nothing is stored.
+
+    Raises InvalidRequest (field ``mobile``) and as :func:`send_bulk` does.
+    """
+    with transaction.atomic():
+        result = send(organisation, request, kind=SINGLE, once=once)
+        for draft in result.drafts:
+            if draft.status != states.QUEUED:
+                raise InvalidRequest([FieldError("mobile", draft.error, draft.detail)])
+    return result
+
+
+def send_or_repeat(
+    organisation: Organisation,
+    request: BulkRequest,
+    *,
+    kind: str = BULK,
+    once: Once | None = None,
+) -> BulkResult:
+    """:func:`send`, but a repeat of a request with the same references gets the first one's result.
+
+    ``once`` is kept only if anything was queued: what failed as a whole may be asked for again.
+    Raises ReferenceReused when the references belong to another request (``request_sha256``).
+    """
+    if first := _first(organisation, request):
+        return first
+    try:
+        with transaction.atomic():
+            result = send(organisation, request, kind=kind, once=once)
+            if once and not result.queued:
+                idempotency.forget(organisation, once)
+        return result
+    except InvalidRequest:
+        # Two equal requests at the same moment: the other one was faster.
+        if first := _first(organisation, request):
+            return first
+        raise
+
+
+def _first(organisation: Organisation, request: BulkRequest) -> BulkResult | None:
+    known = labels.first_of(organisation, request.references, request.request_sha256)
+    return None if known is None else _replay(known)
 
 
 def _accept(
@@ -161,10 +227,15 @@ def _accept(
 ) -> BulkResult:
     terms, found, currency = intake.prepare(organisation, request, now)
     purse = wallet.lock(organisation)
+    # Looked at before, too; but under this lock the organisation's requests take turns.
+    if labels.holders(organisation, request.references):
+        raise InvalidRequest([validation.REFERENCE_TAKEN])
     total = _fund(purse, found.rows, request, terms, now)
     campaign = _campaign(organisation, currency, request, terms, found, kind, now)
     _store(campaign, purse, found.rows, total, terms)
-    return BulkResult.of(campaign, found.rows)
+    if request.own and not labels.write(campaign, (draft.id for draft in found.rows), request.own):
+        raise InvalidRequest([validation.REFERENCE_TAKEN])
+    return BulkResult.of(campaign, found.rows, total)
 
 
 def _fund(
@@ -232,6 +303,9 @@ def _campaign(
         currency=currency,
         priority=request.priority,
         reference=request.reference,
+        request_sha256=request.request_sha256 if request.references else "",
+        user_label=request.user_label,
+        name=request.name,
         tags=list(request.tags),
         metadata=dict(request.metadata),
         scheduled_at=terms.due_at if later else None,
@@ -282,5 +356,9 @@ def _store(
 
 
 def _replay(campaign: Campaign) -> BulkResult:
-    """The first answer again, from the intake columns, which never change."""
-    return BulkResult.of(campaign, outbox.drafts_of(campaign), replayed=True)
+    """The first answer again, from the intake columns and the first hold, which never change.
+
+    A row's price does: a retry asks for today's.
+    """
+    held = Hold.objects.filter(campaign=campaign, round=0).values_list("held_micros", flat=True)
+    return BulkResult.of(campaign, outbox.drafts_of(campaign), sum(held), replayed=True)

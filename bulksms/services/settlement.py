@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from bulksms import db, ids, signals, states
+from bulksms import clock, db, ids, signals, states
 from bulksms.models import Hold, Message, Report, Run
 from bulksms.services import campaigns, holds, refunds, wallet
 
@@ -47,6 +47,8 @@ class Move:
     only_from: frozenset[str] = frozenset()
     #: The attempt that it speaks of; 0 = whichever is current.
     attempt: int = 0
+    #: It is the carrier's late word for an earlier attempt: it may end one that is still queued.
+    is_late: bool = False
 
 
 @dataclass(slots=True)
@@ -114,10 +116,13 @@ def apply(
     campaigns.lock(campaign_ids)
     wanted = {move.message_id: move for move in moves}
     pairs = []
-    for row in _lock_messages(list(wanted)):
+    rows = _lock_messages(list(wanted))
+    # After the locks: `done_at` is never much older than its commit, also after a long wait.
+    now = max(now, clock.now())
+    for row in rows:
         move = wanted[row.id]
         ours = submission_id is None or row.submission_id == submission_id
-        if ours and _fits(row, move) and states.allowed(row.status, move.status):
+        if ours and _fits(row, move):
             pairs.append((row, move))
         else:
             result.refused.append(move)
@@ -131,8 +136,14 @@ def apply(
 
 
 def _fits(row: _Row, move: Move) -> bool:
-    right_state = not move.only_from or row.status in move.only_from
-    return right_state and move.attempt in (0, row.attempt)
+    if (move.only_from and row.status not in move.only_from) or move.attempt not in (
+        0,
+        row.attempt,
+    ):
+        return False
+    if move.is_late:
+        return states.arrives_late(row.status, move.status)
+    return states.allowed(row.status, move.status)
 
 
 def lock_runs(campaign_ids: Iterable[UUID]) -> None:
@@ -171,13 +182,19 @@ def _announce(pairs: Sequence[tuple[_Row, Move]]) -> None:
 
 def _captures(row: _Row, move: Move) -> bool:
     """Accepted by the carrier means paid for."""
-    return row.charge == states.HELD and states.charges(row.status, move.status) and move.capture
+    charges = move.is_late or states.charges(row.status, move.status)
+    return row.charge == states.HELD and charges and move.capture
+
+
+def _is_first_sent(row: _Row, move: Move) -> bool:
+    """Whether this is the first evidence that a carrier took the message."""
+    return row.sent_at is None and (move.is_late or states.accepts(row.status, move.status))
 
 
 def _written(row: _Row, move: Move, now: dt.datetime) -> tuple[object, ...]:
     captures = _captures(row, move)
     final = move.done or move.status in states.FINAL
-    first_sent = row.sent_at is None and states.accepts(row.status, move.status)
+    first_sent = _is_first_sent(row, move)
     return (
         row.id,
         move.status,
@@ -190,7 +207,7 @@ def _written(row: _Row, move: Move, now: dt.datetime) -> tuple[object, ...]:
         move.asked_at or row.asked_at,
         (move.asked_at or row.asked_at or now) if first_sent else row.sent_at,
         now if move.status == states.DELIVERED else row.delivered_at,
-        (row.done_at or now) if final else None,
+        now if final else None,
         move.error[:60],
         move.error_detail[:255],
     )
@@ -212,7 +229,7 @@ def _count(pairs: Sequence[tuple[_Row, Move]], now: dt.datetime) -> None:
         change = changes[row.campaign_id]
         change[states.COUNTERS[row.status]] -= 1
         change[states.COUNTERS[move.status]] += 1
-        change["sent_count"] += row.sent_at is None and states.accepts(row.status, move.status)
+        change["sent_count"] += _is_first_sent(row, move)
         was_done = row.done_at is not None
         change["done_count"] += (move.done or move.status in states.FINAL) - was_done
         if states.QUEUED in (row.status, move.status):
@@ -265,8 +282,12 @@ def _foresee_refunds(
 ) -> None:
     """What the carrier's refund table gives back later. A "delivered" takes it back, also one that
     is too late to be shown: the carrier says that it did the work."""
-    corrected = [row.id for row, _ in pairs if row.status == states.UNCONFIRMED]
-    contradicted = [move.message_id for move in refused if move.status == states.DELIVERED]
+    corrected = [(row.id, row.attempt) for row, _ in pairs if row.status == states.UNCONFIRMED]
+    contradicted = [
+        (move.message_id, move.attempt)
+        for move in refused
+        if move.status == states.DELIVERED and move.attempt and not move.is_late
+    ]
     refunds.withdraw([*corrected, *contradicted])
     ended = [
         refunds.Ended(

@@ -7,26 +7,24 @@ at in ``recipients``: a bad one stops nobody else.
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db.models.functions import Upper
-
 from bulksms import conf, money
 from bulksms.exceptions import FieldError, InvalidRequest
-from bulksms.models import Campaign, Organisation, SenderId
+from bulksms.models import Organisation, SenderId
 from bulksms.models.outbox import HIGH, NORMAL, PRIORITIES
+from bulksms.services import labels
+from bulksms.services.labels import Own
 from bulksms.sms import encoding, segments
 
 INVALID_RECIPIENT = "invalid_recipient"
 PARTIAL, REJECT = "partial", "reject"
 
-MAX_TAGS, MAX_TAG_LENGTH = 20, 50
-MAX_METADATA_BYTES, MAX_METADATA_DEPTH = 4096, 5
-MAX_REFERENCE_LENGTH = 255
+#: So many faults of single messages are named.
+MAX_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,10 @@ class BulkRequest:
 
     Either ``recipients`` (one ``message`` for all) or ``messages``: mappings with ``to`` and, each
     optional, ``message`` and ``variables``.
+
+    ``own`` makes each of ``messages`` a single SMS: one :class:`Own` for each, with its sender and
+    labels; nothing is removed as a duplicate. ``request_sha256`` is what a repeat with the same
+    references is compared with.
     """
 
     recipients: Sequence[object] | None = field(default=None, repr=False)
@@ -49,15 +51,27 @@ class BulkRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     max_cost: Decimal | str | None = None
     on_insufficient_funds: str = PARTIAL
+    user_label: str = ""
+    name: str = ""
+    own: Sequence[Own] | None = field(default=None, repr=False)
+    request_sha256: str = ""
 
     @property
     def size(self) -> int:
         return len(self.recipients if self.recipients is not None else self.messages or ())
 
+    @property
+    def references(self) -> set[str]:
+        """All that are given, of the request and of its messages."""
+        return {self.reference, *(each.reference for each in self.own or ())} - {""}
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What was found right: the sender as registered, when it is due and over, what it may cost."""
+    """What was found right: the sender as registered, when it is due and over, what it may cost.
+
+    ``sender`` is empty when messages have different ones.
+    """
 
     sender: str
     due_at: dt.datetime
@@ -68,7 +82,7 @@ class Terms:
 def check(organisation: Organisation, request: BulkRequest, now: dt.datetime) -> Terms:
     """The terms of an acceptable request. Raises InvalidRequest with every fault found."""
     errors = [*_audience_errors(request), *_text_errors(request), *_label_errors(request)]
-    sender, faults = find_sender(organisation, request.sender_id)
+    sender, faults = _sender(organisation, request)
     errors += faults
     due_at, expires_at, faults = _times(request, now)
     errors += faults
@@ -124,23 +138,52 @@ def message_errors(message: object, name: str = "message") -> list[FieldError]:
     return []
 
 
+def _sender(organisation: Organisation, request: BulkRequest) -> tuple[str, list[FieldError]]:
+    """The one sender of the request; of several, each message is asked for its own later."""
+    if not request.own:
+        return find_sender(organisation, request.sender_id)
+    if len({each.sender_id for each in request.own}) > 1:
+        return "", []
+    return find_sender(organisation, request.own[0].sender_id)
+
+
 def find_sender(organisation: Organisation, wanted: object) -> tuple[str, list[FieldError]]:
     """The sender as registered, matched without case; none given = the default one."""
+    return sender_finder(organisation)(wanted)
+
+
+def sender_finder(
+    organisation: Organisation,
+) -> Callable[[object], tuple[str, list[FieldError]]]:
+    """``find_sender`` for many: the organisation's senders are read once."""
     approved = SenderId.objects.filter(organisation=organisation, status=SenderId.STATUS.approved)
-    if wanted is None:
-        default = approved.filter(is_default=True).first()
-        if default is not None:
-            return default.name, []
-        detail = "No sender_id was given and the organisation has no default one. Give a sender_id."
-        return "", [FieldError("sender_id", "sender_required", detail)]
-    if not isinstance(wanted, str):
-        return "", [FieldError("sender_id", "invalid_type", "The sender_id must be a string.")]
-    clean = "".join(c for c in wanted if c.isprintable())[:16]
-    found = approved.annotate(upper=Upper("name")).filter(upper=clean.upper()).first()
-    if found is not None and clean == wanted:
-        return found.name, []
-    detail = "This sender_id is not registered and approved for your organisation."
-    return "", [FieldError("sender_id", "sender_not_allowed", detail)]
+    rows = list(approved.order_by("-id").values_list("name", "is_default"))
+    by_upper = {name.upper(): name for name, _ in rows}
+    default = next((name for name, is_default in rows if is_default), "")
+
+    def find(wanted: object) -> tuple[str, list[FieldError]]:
+        if wanted is None:
+            return default, [] if default else [_SENDER_REQUIRED]
+        if not isinstance(wanted, str):
+            return "", [FieldError("sender_id", "invalid_type", "The sender_id must be a string.")]
+        clean = "".join(c for c in wanted if c.isprintable())[:16]
+        if clean == wanted and wanted.upper() in by_upper:
+            return by_upper[wanted.upper()], []
+        return "", [_SENDER_NOT_ALLOWED]
+
+    return find
+
+
+_SENDER_REQUIRED = FieldError(
+    "sender_id",
+    "sender_required",
+    "No sender_id was given and the organisation has no default one. Give a sender_id.",
+)
+_SENDER_NOT_ALLOWED = FieldError(
+    "sender_id",
+    "sender_not_allowed",
+    "This sender_id is not registered and approved for your organisation.",
+)
 
 
 # When
@@ -153,17 +196,18 @@ def _times(
     errors: list[FieldError] = []
     due_at, expires_at = now, None
     if request.scheduled_at is not None:
-        errors += _moment_errors("scheduled_at", request.scheduled_at, now)
+        errors += moment_errors("scheduled_at", request.scheduled_at, now)
         due_at = due_at if errors else request.scheduled_at
     if request.expires_at is not None:
-        faults = _moment_errors("expires_at", request.expires_at, due_at)
+        faults = moment_errors("expires_at", request.expires_at, due_at)
         expires_at = None if faults else request.expires_at
         errors += faults
     default = due_at + dt.timedelta(seconds=conf.settings.EXPIRY_S)
     return due_at, expires_at or default, errors
 
 
-def _moment_errors(name: str, moment: dt.datetime, after: dt.datetime) -> list[FieldError]:
+def moment_errors(name: str, moment: dt.datetime, after: dt.datetime) -> list[FieldError]:
+    """The faults of a moment that has to come after another one, and not too long after it."""
     if moment.tzinfo is None:
         detail = f"{name} needs a time zone, e.g. 2026-01-31T08:00:00+03:00."
         return [FieldError(name, "time_zone_required", detail)]
@@ -210,46 +254,19 @@ def _priority_errors(request: BulkRequest) -> list[FieldError]:
 
 
 def _label_errors(request: BulkRequest) -> list[FieldError]:
-    errors = []
-    if len(request.tags) > MAX_TAGS:
-        errors.append(FieldError("tags", "too_many_tags", f"At most {MAX_TAGS} tags."))
-    if any(not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG_LENGTH for tag in request.tags):
-        detail = f"A tag is text of 1 to {MAX_TAG_LENGTH} characters."
-        errors.append(FieldError("tags", "invalid_tag", detail))
-    return errors + _metadata_errors(request.metadata)
-
-
-def _metadata_errors(metadata: Mapping[str, Any]) -> list[FieldError]:
-    if _depth(metadata) > MAX_METADATA_DEPTH:
-        detail = f"metadata may be nested {MAX_METADATA_DEPTH} deep at the most."
-        return [FieldError("metadata", "metadata_too_deep", detail)]
-    try:
-        size = len(json.dumps(metadata, allow_nan=False).encode())
-    except (TypeError, ValueError):
-        detail = "metadata must be plain JSON: text, numbers, lists, objects."
-        return [FieldError("metadata", "invalid_metadata", detail)]
-    if size > MAX_METADATA_BYTES:
-        detail = f"metadata has {size} bytes as JSON; at most {MAX_METADATA_BYTES} are allowed."
-        return [FieldError("metadata", "metadata_too_large", detail)]
-    return []
-
-
-def _depth(value: object, level: int = 1) -> int:
-    """How deep ``value`` is nested; stops looking just beyond what is allowed."""
-    if level > MAX_METADATA_DEPTH or not isinstance(value, list | tuple | Mapping):
-        return level if isinstance(value, list | tuple | Mapping) else level - 1
-    inner = value.values() if isinstance(value, Mapping) else value
-    return max([level, *(_depth(each, level + 1) for each in inner)])
+    """Faults of the request's labels, and of those of its single messages ("[7].tags")."""
+    common = Own(
+        None, request.reference, request.user_label, request.name, request.tags, request.metadata
+    )
+    errors = labels.faults(common)
+    for index, own in enumerate(request.own or ()):
+        if own.is_labelled and len(errors) < MAX_NAMED:
+            errors += [replace(e, field=f"[{index}].{e.field}") for e in labels.faults(own)]
+    return errors
 
 
 def _reference_errors(organisation: Organisation, request: BulkRequest) -> list[FieldError]:
-    if len(request.reference) > MAX_REFERENCE_LENGTH:
-        detail = f"A reference has at most {MAX_REFERENCE_LENGTH} characters."
-        return [FieldError("reference", "reference_too_long", detail)]
-    if not request.reference:
-        return []
-    taken = Campaign.objects.filter(organisation=organisation, reference=request.reference)
-    return [REFERENCE_TAKEN] if taken.exists() else []
+    return [REFERENCE_TAKEN] if labels.holders(organisation, request.references) else []
 
 
 REFERENCE_TAKEN = FieldError(

@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 from django.db import connection
 
+from tests.benchmarks.cpu import Spent, spent
+
 CHUNK = 500
 Row = tuple[Any, ...]
 
@@ -61,27 +63,52 @@ def whole_life(
     seconds = copy(bare, columns, rows)
     started = time.perf_counter()
     while ids := _claim(bare, campaign):
-        refs = [f"ref-{id_}" for id_ in ids]
-        bare.execute(
-            "UPDATE bare_message m SET status = 'sent', charge = 'captured', carrier_ref = v.ref,"
-            " captured_micros = cost_micros, sent_at = now()"
-            " FROM unnest(%s::uuid[], %s::text[]) AS v(k, ref) WHERE m.id = v.k",
-            [ids, refs],
-        )
-        bare.execute(
-            "INSERT INTO bare_report (carrier, dedupe_key, carrier_ref, reference, state, code,"
-            " raw, status, reason, tries, received_at)"
-            " SELECT 'main', v.ref, v.ref, v.k::text, 'delivered', '', %s, 'new', '', 0, now()"
-            " FROM unnest(%s::uuid[], %s::text[]) AS v(k, ref)",
-            ["x" * 200, ids, refs],
-        )
-        bare.execute(
-            "UPDATE bare_message m SET status = 'delivered', delivered_at = now(), done_at = now()"
-            " FROM unnest(%s::text[]) AS v(ref) WHERE m.carrier = 'main' AND m.carrier_ref = v.ref"
-            " AND m.carrier_ref <> ''",
-            [refs],
-        )
+        refs = _sent(bare, ids)
+        _reported(bare, ids, refs)
     return seconds + time.perf_counter() - started
+
+
+def reports(
+    bare: psycopg.Connection, columns: Sequence[str], rows: Sequence[Row], campaign: Any
+) -> Spent:
+    """What the raw reports and the report update cost of ``rows``, in chunks."""
+    copy(bare, columns, rows)
+    bare.execute("TRUNCATE bare_report")
+    sent: list[tuple[list[Any], list[str]]] = []
+    while ids := _claim(bare, campaign):
+        sent.append((ids, _sent(bare, ids)))
+    with spent(bare.info.backend_pid) as seconds:
+        for ids, refs in sent:
+            _reported(bare, ids, refs)
+    return seconds
+
+
+def _sent(bare: psycopg.Connection, ids: list[Any]) -> list[str]:
+    """The carrier's ids of these rows, which are sent now."""
+    refs = [f"ref-{id_}" for id_ in ids]
+    bare.execute(
+        "UPDATE bare_message m SET status = 'sent', charge = 'captured', carrier_ref = v.ref,"
+        " captured_micros = cost_micros, sent_at = now()"
+        " FROM unnest(%s::uuid[], %s::text[]) AS v(k, ref) WHERE m.id = v.k",
+        [ids, refs],
+    )
+    return refs
+
+
+def _reported(bare: psycopg.Connection, ids: list[Any], refs: list[str]) -> None:
+    bare.execute(
+        "INSERT INTO bare_report (carrier, dedupe_key, carrier_ref, reference, state, code,"
+        " raw, status, reason, tries, received_at)"
+        " SELECT 'main', v.ref, v.ref, v.k::text, 'delivered', '', %s, 'new', '', 0, now()"
+        " FROM unnest(%s::uuid[], %s::text[]) AS v(k, ref)",
+        ["x" * 200, ids, refs],
+    )
+    bare.execute(
+        "UPDATE bare_message m SET status = 'delivered', delivered_at = now(), done_at = now()"
+        " FROM unnest(%s::text[]) AS v(ref) WHERE m.carrier = 'main' AND m.carrier_ref = v.ref"
+        " AND m.carrier_ref <> ''",
+        [refs],
+    )
 
 
 def _claim(bare: psycopg.Connection, campaign: Any) -> list[Any]:

@@ -151,9 +151,9 @@ def test_a_key_too_long_to_keep_does_not_merge_two_reports() -> None:
 
 @pytest.mark.parametrize(
     ("status", "state"),
-    [("delivered", ON_ITS_WAY), ("undelivered", "undelivered"), ("expired", "expired")],
+    [("delivered", "delivered"), ("undelivered", "undelivered"), ("enroute", ON_ITS_WAY)],
 )
-def test_one_part_that_arrived_is_not_the_message_but_one_that_failed_is(
+def test_a_report_of_one_part_says_which_and_what_became_of_it(
     status: str, state: str
 ) -> None:
     (report,) = parse_json({"id": "7", "status": status, "part": 2, "parts": 3})

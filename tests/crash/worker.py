@@ -3,7 +3,8 @@
 ``python -m tests.crash.worker`` sets Django up once and then forks a worker for every order (a
 line of JSON) on its standard input; setting up takes seconds, a fork milliseconds. It prints what
 becomes of each: ``<pid> started | stopped | ended <signal or exit code>``. The environment variable
-``BULKSMS_TEST_DATABASE_URL`` names the database. What a worker then does is in ``deeds.py``.
+``BULKSMS_TEST_DATABASE_URL`` names the database. What a worker then does is in ``deeds.py``, or in
+the module that its order names as ``deeds``.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def fork(order: Mapping[str, Any]) -> int:
         die_with_parent()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        import_module(DEEDS).work(order)
+        import_module(order.get("deeds", DEEDS)).work(order)
         code = 0
     except BaseException:  # noqa: BLE001 - the end of this process
         traceback.print_exc()

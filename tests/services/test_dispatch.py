@@ -349,11 +349,12 @@ def test_no_request_is_made_past_the_deadline(carrier: FakeCarrier) -> None:
 
 
 def test_no_more_requests_than_the_window_are_open_at_once() -> None:
-    with fake_carrier(max_batch=2, window=2) as house:
+    with fake_carrier(max_batch=2, window=3) as house:
         send(10)
 
         claims = [dispatch.claim(house.carrier) for _ in range(3)]
 
+        # The third slot is kept for high priority.
         assert [claim is not None for claim in claims] == [True, True, False]
 
 
@@ -429,9 +430,13 @@ def test_a_carrier_that_answers_nothing_is_asked_slowly() -> None:
         campaign = send(20)
 
         drain()
-        assert house.transport.requests == 1
-        assert states_of(campaign) == {states.UNKNOWN: 5, states.QUEUED: 15}
-        virtual_clock.advance(seconds=6)
+        # One silent request may be bad luck, a second one in a row is a carrier that is down.
+        assert house.transport.requests == 2
+        assert states_of(campaign) == {states.UNKNOWN: 10, states.QUEUED: 10}
+        virtual_clock.advance(seconds=4)
+        drain()
+        assert house.transport.requests == 2
+        virtual_clock.advance(seconds=3)
         drain()
 
-        assert house.transport.requests == 2
+        assert house.transport.requests == 3

@@ -305,7 +305,7 @@ def test_a_delivered_of_the_new_attempt_leaves_the_old_ones_refund_alone() -> No
         replace_attempts(acme)
         deliver()
 
-        refunds.withdraw(list(Message.objects.values_list("id", flat=True)))
+        refunds.withdraw(list(Message.objects.values_list("id", "attempt")))
 
         assert Refund.objects.filter(attempt=1).count() == 3
 

@@ -137,7 +137,7 @@ def test_a_resend_is_a_new_attempt_with_a_reference_of_its_own() -> None:
         assert list(audit.faults()) == []
 
 
-def test_a_report_for_a_replaced_attempt_is_written_down_there_and_moves_nothing() -> None:
+def test_a_resend_that_still_waits_ends_when_the_first_attempt_turns_out_to_have_arrived() -> None:
     rules: list[Any] = [{"match": {"nth": 1}, "lose_answer": {"how": "reset"}}]
     with fake_carrier(rules=rules) as house:
         send(1)
@@ -150,5 +150,8 @@ def test_a_report_for_a_replaced_attempt_is_written_down_there_and_moves_nothing
         house.run()
 
         message = Message.objects.get()
-        assert (message.status, message.attempt) == (states.QUEUED, 2)
+        assert (message.status, message.attempt) == (states.DELIVERED, 2)
+        # Its money paid for both: the carrier did the work once.
+        assert (message.charge, house.total_accepted) == (states.CAPTURED, 1)
         assert MessageAttempt.objects.get().late_status == states.DELIVERED
+        assert list(audit.faults()) == []

@@ -36,6 +36,7 @@ COST = Query(
 _FITS = " OR ".join(
     [
         _TAKEN_OVER,
+        f"(charge = '{states.HELD}' AND status = '{states.DELIVERED}' AND attempt > 1)",
         *(
             f"(charge = '{charge}' AND status IN {among(fitting)})"
             for charge, fitting in states.CHARGE_STATES.items()

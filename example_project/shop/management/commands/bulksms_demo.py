@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 from tqdm import tqdm
 
-from bulksms import clock
-from bulksms.models import Organisation
-from bulksms.services import keys, organisations, wallet
 from shop import contacts
+from shop.demo.chaos import Accident, ChaosSite
+from shop.demo.site import Site
 
 CUSTOMERS = 1_000
-PRICE_MICROS = 800_000
-#: Pays for 850 messages: the wallet runs dry before the list does.
-BALANCE_MICROS = 850 * PRICE_MICROS
 TEXT = "Dear customer, your bill of KES 1,250 is due on 20th Dec. Pay to avoid disconnection."
-START_TIMEOUT_S = 30
 FINISH_TIMEOUT_S = 50
 
 STATES = (
@@ -53,14 +41,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seed", type=int, default=1, help="same seed, same table")
-        parser.add_argument("--serve", action="store_true", help="keep everything up afterwards")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--serve", action="store_true", help="keep everything up afterwards")
+        how.add_argument("--chaos", action="store_true", help="kill a worker in mid-request")
 
     def handle(self, **options: Any) -> None:
         with ExitStack() as running:
             folder = Path(
                 running.enter_context(tempfile.TemporaryDirectory(prefix="bulksms-demo-"))
             )
-            site = Site(folder, seed=options["seed"])
+            kind = ChaosSite if options["chaos"] else Site
+            site = kind(folder, seed=options["seed"])
             site.set_up()
             running.callback(site.stop)
             site.start()
@@ -70,12 +61,20 @@ class Command(BaseCommand):
 
     def run(self, site: Site, seed: int) -> None:
         people = contacts.make(CUSTOMERS, seed)
-        self.stdout.write(f"server {site.url}, fake carrier {site.simulator}, SQLite, one worker\n")
+        self.stdout.write(
+            f"server {site.url}, fake carrier {site.simulator}, SQLite, {site.staff}\n"
+        )
         answer = site.post(
             "/v1/sms/send-bulk/", {"recipients": [c.number for c in people], "message": TEXT}
         )
         self.show_answer(answer, people)
-        status = self.follow(site, answer["campaign_id"])
+        if isinstance(site, ChaosSite):
+            accident = Accident(site, tqdm.write)
+            accident.happen()
+            status = self.follow(site, answer["campaign_id"], accident.look)
+            accident.show_end()
+        else:
+            status = self.follow(site, answer["campaign_id"])
         self.show_states(status)
         self.show_checks(site, status)
 
@@ -93,8 +92,13 @@ class Command(BaseCommand):
             who = names.get(error["mobile"], "")
             self.stdout.write(f"  {error['error']}: {who} {error['mobile']}: {detail}".rstrip())
 
-    def follow(self, site: Site, campaign_id: str) -> dict[str, Any]:
-        """Poll the campaign until it is completed, with a bar of finished messages."""
+    def follow(
+        self, site: Site, campaign_id: str, look: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Poll the campaign until it is completed, with a bar of finished messages.
+
+        ``look`` is called at every poll.
+        """
         deadline = time.monotonic() + FINISH_TIMEOUT_S
         with tqdm(total=None, unit=" messages", desc="finished", leave=True) as bar:
             while True:
@@ -105,6 +109,7 @@ class Command(BaseCommand):
                 bar.total = status["recipients_count"]
                 bar.n = bar.total - status["open_count"]
                 bar.refresh()
+                look()
                 if status["status"] == "completed":
                     return status
                 if time.monotonic() > deadline:
@@ -147,90 +152,3 @@ class Command(BaseCommand):
             site.server.wait()
         except KeyboardInterrupt:
             self.stdout.write("\nstopping")
-
-
-class Site:
-    """A fresh database, and ``bulksms_start`` running on it: web, workers, fake carrier."""
-
-    server: subprocess.Popen[bytes]
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        port, simulator_port = _free_ports(2)
-        self.url = f"http://127.0.0.1:{port}"
-        self.simulator = f"http://127.0.0.1:{simulator_port}"
-        self.key = ""
-        self._seed, self._port = seed, port
-        self._environment = {
-            "EXAMPLE_DATABASE": str(folder / "demo.sqlite3"),
-            "EXAMPLE_SIMULATOR_URL": self.simulator,
-        }
-
-    def set_up(self) -> None:
-        """Point this process at the fresh database too; make an organisation whose money ends."""
-        connections["default"].settings_dict["NAME"] = self._environment["EXAMPLE_DATABASE"]
-        call_command("migrate", verbosity=0)
-        organisation = Organisation.objects.create(name="Demo Ltd", slug="demo")
-        wallet.open_wallet(organisation, "KES")
-        wallet.top_up(organisation, BALANCE_MICROS, key="demo", note="play money")
-        organisations.register_sender(organisation, "DEMO", is_default=True)
-        organisations.set_rate(PRICE_MICROS, currency="KES", prefix="254", at=clock.now())
-        _, self.key = keys.create(organisation, name="demo")
-
-    def start(self) -> None:
-        rules = Path(contacts.__file__).with_name("demo_rules.json")
-        command = [
-            sys.executable, sys.argv[0], "bulksms_start", "--port", str(self._port), "--no-migrate",
-            "--no-key", "--simulator-seed", str(self._seed), "--simulator-rules", str(rules),
-        ]  # fmt: skip
-        self.server = subprocess.Popen(
-            command, env={**os.environ, **self._environment}, stdout=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not (_answers(self.url) and _answers(self.simulator)):
-            if self.server.poll() is not None or time.monotonic() > deadline:
-                raise CommandError("the server did not start")
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        if hasattr(self, "server") and self.server.poll() is None:
-            self.server.send_signal(2)
-            self.server.wait(20)
-
-    # As a client
-
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return self._call(path, json.dumps(body).encode())
-
-    def get(self, path: str) -> dict[str, Any]:
-        return self._call(path, None)
-
-    def oracle(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.simulator}/_sim/oracle/summary") as response:
-            return dict(json.load(response))
-
-    def _call(self, path: str, body: bytes | None) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        request = urllib.request.Request(self.url + path, body, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as response:
-                return {**json.load(response), "http": response.status}
-        except urllib.error.HTTPError as error:
-            raise CommandError(f"{path} answered {error.code}: {error.read().decode()}") from error
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url + "/", timeout=2).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
