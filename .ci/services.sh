@@ -25,8 +25,12 @@ install_tools() {
     local missing=()
     command -v make > /dev/null || missing+=(make)
     python3 -c 'import ensurepip' 2> /dev/null || missing+=(python3-venv)
+    # The API page's sample programs run as tests.
+    command -v curl > /dev/null || missing+=(curl)
+    command -v node > /dev/null || missing+=(nodejs)
+    php -r 'exit(function_exists("curl_init") ? 0 : 1);' 2> /dev/null || missing+=(php-cli php-curl)
     if [ ${#missing[@]} -eq 0 ]; then
-        echo "make and python3 with venv are here"
+        echo "make, python3 with venv, curl, node and php are here"
     else
         system_install "${missing[@]}"
     fi

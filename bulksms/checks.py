@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
 from django.db import connection
 
 from bulksms import clock, conf
@@ -29,8 +30,12 @@ def register() -> None:
         check_refunds,
         check_timeouts,
         check_database,
+        check_broker_options,
+        check_tick,
     ):
         checks.register(check, "bulksms")
+    for check in (check_broker_survives, check_idle_transactions):
+        checks.register(check, "bulksms", deploy=True)
 
 
 def check_broker(**_: Any) -> list[checks.CheckMessage]:
@@ -126,3 +131,77 @@ def check_database(**_: Any) -> list[checks.CheckMessage]:
     hint = "DATABASES['default']['OPTIONS'] = {'transaction_mode': 'IMMEDIATE', 'init_command':" \
         " 'PRAGMA journal_mode=WAL;'}"  # fmt: skip
     return [checks.Warning(text, hint, id="bulksms.W009")]
+
+
+# The broker
+
+
+def _broker() -> tuple[str, dict[str, Any], set[str]]:
+    """(class, options, middleware) of the configured broker."""
+    given = getattr(django_settings, "DRAMATIQ_BROKER", None) or {}
+    return (
+        str(given.get("BROKER", "")), dict(given.get("OPTIONS", {})),
+        {str(path).rpartition(".")[2] for path in given.get("MIDDLEWARE", ())},
+    )  # fmt: skip
+
+
+def check_broker_options(**_: Any) -> list[checks.CheckMessage]:
+    """What is slow or dangerous wherever it runs."""
+    if not broker_is_configured():
+        return []
+    name, options, middleware = _broker()
+    found: list[checks.CheckMessage] = []
+    configure = "Use bulksms.brokers.configure_redis(url) or configure_rabbitmq(url)."
+    if name == "dramatiq.brokers.redis.RedisBroker" and "maintenance_chance" not in options:
+        text = "dramatiq's RedisBroker with its defaults may never redeliver, and hangs for ever."
+        found.append(checks.Warning(text, configure, id="bulksms.W030"))
+    if name == "dramatiq.brokers.rabbitmq.RabbitmqBroker" and not options.get("confirm_delivery"):
+        text = "RabbitmqBroker without confirm_delivery drops messages silently."
+        found.append(checks.Warning(text, configure, id="bulksms.W030"))
+    if "AdminMiddleware" in middleware:
+        text = "django_dramatiq's AdminMiddleware makes every nudge several times slower."
+        found.append(checks.Warning(text, "Take it out of MIDDLEWARE.", id="bulksms.W031"))
+    if missing := {"TimeLimit", "DbConnectionsMiddleware"} - middleware:
+        text = f"DRAMATIQ_BROKER['MIDDLEWARE'] lacks {', '.join(sorted(missing))}."
+        hint = "Take the list bulksms.brokers.MIDDLEWARE."
+        found.append(checks.Warning(text, hint, id="bulksms.W032"))
+    return found
+
+
+def check_broker_survives(**_: Any) -> list[checks.CheckMessage]:
+    """(--deploy) A broker inside the process is for trying."""
+    name, _options, _middleware = _broker()
+    if not name.endswith("StubBroker"):
+        return []
+    text = "The broker is a StubBroker: web servers and workers cannot share it."
+    hint = "DRAMATIQ_BROKER = bulksms.brokers.configure_rabbitmq(url)"
+    return [checks.Warning(text, hint, id="bulksms.W033")]
+
+
+def check_tick(**_: Any) -> list[checks.CheckMessage]:
+    s = conf.settings
+    if 2 * s.TICK_S <= s.TICK_LEASE_S:
+        return []
+    text = "TICK_LEASE_S must be at least twice TICK_S."
+    hint = "Or the tick moves from worker to worker at every beat."
+    return [checks.Error(text, hint, id="bulksms.E034")]
+
+
+def check_idle_transactions(**_: Any) -> list[checks.CheckMessage]:
+    """(--deploy) A frozen process must not keep its locks for ever."""
+    if connection.vendor != "postgresql":
+        return []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW idle_in_transaction_session_timeout")
+            (value,) = cursor.fetchone()
+    except DatabaseError:  # not there while the settings are checked: nothing to say
+        return []
+    if value != "0":
+        return []
+    text = "PostgreSQL's idle_in_transaction_session_timeout is off for our user."
+    hint = (
+        "A process that is frozen inside a transaction keeps its locks. DATABASES['default']"
+        "['OPTIONS']['options'] = '-c idle_in_transaction_session_timeout=10000'"
+    )
+    return [checks.Warning(text, hint, id="bulksms.W035")]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 import dramatiq
+from django.db import InterfaceError, OperationalError, connection
 from dramatiq.errors import DramatiqError
 
-from bulksms import conf, queues
+from bulksms import conf, outages, queues
 from bulksms.services import dispatch, reports, resolving
 
-QUEUE = "bulksms"
+QUEUE = queues.QUEUE
 
 
 def _options() -> dict[str, Any]:
@@ -26,28 +28,52 @@ def _options() -> dict[str, Any]:
 _OPTIONS = _options()
 
 
+@contextmanager
+def _surviving() -> Iterator[None]:
+    """A database that is away is told of once, not for every nudge: the tick finds the work again.
+
+    What a reachable database complains of (a deadlock, a lock time-out) is raised.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        if not outages.is_lost(error):
+            raise
+        outages.database.began(error)
+        connection.close()
+    else:
+        outages.database.ended()
+
+
 @dramatiq.actor(actor_name=queues.DISPATCH, **_OPTIONS)
 def run_dispatch(carrier: str) -> None:
     """The carrier has work."""
-    dispatch.run_once(carrier)
+    with _surviving():
+        dispatch.run_once(carrier)
 
 
 @dramatiq.actor(actor_name=queues.APPLY_REPORTS, **_OPTIONS)
 def apply_reports() -> None:
     """Reports are stored."""
-    reports.apply_once()
+    with _surviving():
+        reports.apply_once()
 
 
 @dramatiq.actor(actor_name=queues.QUERY, **_OPTIONS)
 def query_submission(submission_id: str) -> None:
     """Unknown messages may be asked about."""
-    resolving.query_once(UUID(submission_id))
+    with _surviving():
+        resolving.query_once(UUID(submission_id))
 
 
 def _client_errors() -> list[type[Exception]]:
     """The base errors of the installed broker clients; dramatiq lets some of them through."""
     found = []
-    for module, name in (("redis.exceptions", "RedisError"), ("pika.exceptions", "AMQPError")):
+    for module, name in (
+        ("redis.exceptions", "RedisError"),
+        ("pika.exceptions", "AMQPError"),
+        ("pika.adapters.utils.connection_workflow", "AMQPConnectorException"),
+    ):
         with suppress(ImportError):
             found.append(getattr(import_module(module), name))
     return found
@@ -62,4 +88,10 @@ def send(name: object, *args: object) -> None:
     dramatiq.get_broker().get_actor(str(name)).send(*args)
 
 
-queues.install(send, FAILURES)
+def find_ping() -> Callable[[], None] | None:
+    """How to ask the configured broker whether it is there; None for one that cannot tell."""
+    broker = dramatiq.get_broker()
+    return getattr(broker, "ping", None) or getattr(getattr(broker, "client", None), "ping", None)
+
+
+queues.install(send, FAILURES, find_ping())

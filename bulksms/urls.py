@@ -7,5 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 app_name = "bulksms"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bulksms.api.v1.urls")),
+    path("", include("bulksms.api.outbox.urls")),
     path("", include("bulksms.api.callbacks")),
+    path("", include("bulksms.api.health")),
 ]

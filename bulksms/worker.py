@@ -10,13 +10,15 @@ import logging
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from dramatiq import Middleware, get_broker
 
-from bulksms import conf
+from bulksms import clock, conf, outages
+from bulksms.models import Lease
 from bulksms.services import reconcile, routing
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,6 @@ class Ticker:
         self.owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{id(self):x}"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bulksms-tick", daemon=True)
-        self._failing = False
 
     def start(self) -> None:
         self._thread.start()
@@ -41,21 +42,31 @@ class Ticker:
     def _run(self) -> None:
         while not self._stop.wait(conf.settings.TICK_S):
             self._beat()
+        self._let_go()
         connection.close()
+
+    def _let_go(self) -> None:
+        """Give up the lease: a restart of all workers leaves no gap of TICK_LEASE_S."""
+        mine = Lease.objects.filter(name=reconcile.TICK, owner=self.owner)
+        with suppress(DatabaseError):
+            mine.update(until_at=clock.now())
 
     def _beat(self) -> None:
         """One tick; a database that is away is reported once, not every second."""
-        close_old_connections()
         try:
+            close_old_connections()
             if reconcile.take_lease(self.owner):
                 reconcile.tick_once()
         except DatabaseError as error:
-            if not self._failing:
-                logger.warning("bulksms: the tick waits for the database (%s)", error)
-            self._failing = True
+            if outages.is_lost(error):
+                outages.database.began(error)
+            else:
+                logger.exception("bulksms: a tick failed", extra={"event": "tick.failed"})
             connection.close()
+        except Exception:  # without this thread nothing that was lost is ever found
+            logger.exception("bulksms: a tick failed", extra={"event": "tick.failed"})
         else:
-            self._failing = False
+            outages.database.ended()
 
 
 class BulkSmsMiddleware(Middleware):

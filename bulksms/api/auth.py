@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import ipaddress
+from typing import Any
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from bulksms.exceptions import InsufficientScope
 from bulksms.models import ApiKey
 from bulksms.services import keys
+
+#: One customer of an IPv6 provider has at least so many bits of addresses to change at will.
+_IPV6_BITS = 64
 
 
 class BearerKey(BaseAuthentication):
@@ -26,10 +30,25 @@ class BearerKey(BaseAuthentication):
         return getattr(request._request, "user", None), key
 
 
-class HasScope(BasePermission):
-    """The key must have the scope that the view names in ``scope``."""
+def require(key: ApiKey, scope: str) -> None:
+    """Raises InsufficientScope."""
+    if scope not in key.scopes:
+        raise InsufficientScope(
+            f"This API key has not the scope {scope!r}. Use one that has, or have it added."
+        )
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        if view.scope in cast(ApiKey, request.auth).scopes:
-            return True
-        raise InsufficientScope(f"This API key has not the scope {view.scope!r}.")
+
+def address(request: HttpRequest) -> str:
+    """What failed attempts are counted by: the client's address, an IPv6 one's network.
+
+    ``REMOTE_ADDR`` and no header: anybody can write those. Behind a proxy the host's server or
+    middleware sets it to the client's.
+    """
+    text = request.META.get("REMOTE_ADDR") or ""
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if found.version == 4:
+        return str(found)
+    return str(ipaddress.ip_network((found, _IPV6_BITS), strict=False))

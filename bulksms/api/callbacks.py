@@ -8,6 +8,7 @@ key, and the carrier's signature is checked where it has one. Reports are stored
 from __future__ import annotations
 
 import hmac
+import logging
 import re
 from collections.abc import Sequence
 
@@ -21,8 +22,10 @@ from bulksms.api.parsing import read_body
 from bulksms.api.rendering import JsonResponse
 from bulksms.api.routes import endpoint
 from bulksms.carriers.base import ParsedReport
-from bulksms.exceptions import NotFound
+from bulksms.exceptions import InvalidReport, NotFound
 from bulksms.services import reports, routing
+
+logger = logging.getLogger(__name__)
 
 
 class ReportsView(BaseView):
@@ -36,7 +39,11 @@ class ReportsView(BaseView):
             raise NotFound("There is nothing at this address.")
         body = read_body(request._request, conf.settings.MAX_REPORT_BODY_BYTES)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        parsed = routing.carrier(carrier).parse_reports(headers, body)
+        try:
+            parsed = routing.carrier(carrier).parse_reports(headers, body)
+        except InvalidReport as error:
+            logger.warning("bulksms: a report of carrier %s was refused: %s", carrier, error.detail)
+            raise
         _check(parsed)
         return JsonResponse({"stored": reports.store(carrier, parsed)})
 

@@ -27,8 +27,11 @@ from bulksms.exceptions import BulkSmsError, FieldError
 
 PROBLEM_JSON = "application/problem+json"
 
-#: When to try again after WalletBusy, in seconds.
-WALLET_BUSY_RETRY_S = 1
+#: When to try again, in seconds.
+RETRY_AFTER_S: Mapping[type[Exception], int] = {
+    exceptions.WalletBusy: 1,
+    exceptions.RequestRunning: 1,
+}
 
 
 class InvalidBody(BulkSmsError):
@@ -62,7 +65,11 @@ STATUSES: Mapping[type[BulkSmsError], int] = {
     exceptions.PaymentRequired: 402,
     exceptions.InsufficientScope: 403,
     exceptions.NotFound: 404,
+    exceptions.Conflict: 409,
+    exceptions.RequestRunning: 409,
+    exceptions.ReferenceReused: 409,
     exceptions.IdempotencyMismatch: 422,
+    exceptions.RateLimited: 429,
     exceptions.SendingStopped: 503,
     exceptions.WalletBusy: 503,
     InvalidBody: 400,
@@ -98,11 +105,8 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def answer(error: Exception, accept: str) -> HttpResponse | None:
-    """The answer to a request that ended in ``error``; None = it is a bug, let it through."""
-    problem = problem_of(error)
-    if problem is None:
-        return None
+def render(problem: Problem, accept: str) -> HttpResponse:
+    """v1's error answer; ``accept`` is the client's header."""
     response = JsonResponse(
         _body(problem),
         problem.status,
@@ -129,8 +133,10 @@ def _ours(error: BulkSmsError) -> Problem | None:
     headers: dict[str, str] = {}
     if isinstance(error, exceptions.AuthenticationFailed):
         headers["WWW-Authenticate"] = 'Bearer realm="bulksms"'
-    if isinstance(error, exceptions.WalletBusy):
-        headers["Retry-After"] = str(WALLET_BUSY_RETRY_S)
+    if type(error) in RETRY_AFTER_S:
+        headers["Retry-After"] = str(RETRY_AFTER_S[type(error)])
+    if isinstance(error, exceptions.RateLimited):
+        headers["Retry-After"] = str(error.retry_after_s)
     return Problem(status, error.code, error.detail, errors, headers)
 
 

@@ -34,26 +34,57 @@ class JsonParser(BaseParser):
     def parse(
         self, stream: Any, media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> Any:  # fmt: skip
         request: HttpRequest = stream
         if request.content_type != JSON:
             raise UnsupportedMediaType
-        return decode(read_body(request, conf.settings.MAX_BODY_BYTES))
+        return self.decode(read_body(request, conf.settings.MAX_BODY_BYTES))
+
+    def decode(self, body: bytes) -> Any:
+        """What is in ``body``. Raises InvalidBody."""
+        return decode(body)
+
+
+class OptionalJsonParser(JsonParser):
+    """A JSON object; no body at all is an empty one, whatever Content-Type says."""
+
+    def parse(
+        self, stream: Any, media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
+        if not read_body(stream, conf.settings.MAX_BODY_BYTES):
+            return {}
+        return super().parse(stream, media_type, parser_context)
+
+
+class ArrayParser(JsonParser):
+    """A JSON object, or an array."""
+
+    def decode(self, body: bytes) -> Any:
+        document = decode_any(body)
+        if not isinstance(document, dict | list):
+            raise InvalidBody("The body must be a JSON object or an array of objects.")
+        return document
 
 
 def decode(body: bytes) -> dict[str, Any]:
     """The JSON object in ``body``. Raises InvalidBody."""
+    document = decode_any(body)
+    if not isinstance(document, dict):
+        raise InvalidBody("The body must be a JSON object.")
+    return document
+
+
+def decode_any(body: bytes) -> Any:
+    """The JSON document in ``body``. Raises InvalidBody."""
     try:
-        document = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
+        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
     except RecursionError:
         raise InvalidBody("The body is not valid JSON: it is nested too deeply.") from None
     except UnicodeDecodeError:
         raise InvalidBody("The body is not valid JSON: it is not UTF-8.") from None
     except msgspec.DecodeError as error:
         raise InvalidBody(f"The body is not valid JSON: {error}.") from None
-    if not isinstance(document, dict):
-        raise InvalidBody("The body must be a JSON object.")
-    return document
 
 
 def read_body(request: HttpRequest, limit: int) -> bytes:

@@ -12,6 +12,7 @@ from bulksms.models import Campaign, Hold, LedgerEntry, Message, Organisation, R
 from bulksms.services import wallet
 
 SEND_BULK = "/v1/sms/send-bulk/"
+SEND = "/v1/sms/send/"
 PROBLEM = {"type", "title", "status", "detail", "code", "errors"}
 
 

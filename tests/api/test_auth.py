@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from django.db import connection
@@ -10,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from bulksms import clock
 from bulksms.models import ApiKey
-from bulksms.services import keys
+from bulksms.services import keys, limits
+from bulksms.testing import virtual_clock
 from tests.api.helpers import SEND_BULK, Api, assert_problem
-from tests.factories import make_key
+from tests.factories import make_key, make_organisation
 
 pytestmark = pytest.mark.django_db
 
@@ -60,8 +62,7 @@ def test_every_refusal_is_the_same(host, organisation, name) -> None:
     client = Api(None).client
     headers = {} if given is None else {"authorization": given}
 
-    with CaptureQueriesContext(connection) as captured:
-        answer = client.post(SEND_BULK, b"{}", "application/json", headers=headers)
+    answer = client.post(SEND_BULK, b"{}", "application/json", headers=headers)
 
     assert answer.json() == {
         "type": "about:blank",
@@ -73,8 +74,74 @@ def test_every_refusal_is_the_same(host, organisation, name) -> None:
     }
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"] == 'Bearer realm="bulksms"'
-    (query,) = captured
-    assert "bulksms_apikey" in query["sql"]
+
+
+def test_every_refusal_takes_the_same_road(monkeypatch, settings) -> None:
+    """The same statements and one comparison of equal lengths, or its time would tell the reason.
+
+    Answers are equal to the byte, headers too.
+    """
+    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
+    virtual_clock.reset()
+    roads, answers, compared = {}, {}, []
+    monkeypatch.setattr(keys.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    for number, (name, given) in enumerate(REFUSED.items()):
+        text = given(make_organisation())
+        compared.clear()
+        with CaptureQueriesContext(connection) as captured:
+            answer = Api(None).client.post(
+                SEND_BULK, b"{}", "application/json", REMOTE_ADDR=f"192.0.2.{number}",
+                headers={} if text is None else {"authorization": text},
+            )  # fmt: skip
+        roads[name] = [re.sub(r"'[^']*'|\d+", "?", query["sql"]) for query in captured]
+        answers[name] = (answer.content, sorted(answer.items()))
+        assert [(len(a), len(b)) for a, b in compared] == [(64, 64)], name
+
+    assert all(road == roads["missing"] for road in roads.values())
+    assert sum("bulksms_apikey" in sql for sql in roads["missing"]) == 1
+    assert all(answer == answers["missing"] for answer in answers.values())
+
+
+def test_a_hundred_wrong_keys_do_not_lock_a_right_one_out(api) -> None:
+    wrong = Api("bsk_live_0123456789_" + "x" * 43)
+
+    statuses = [wrong.get("/v1/balance/").status_code for _ in range(100)]
+
+    assert statuses == [401] * 60 + [429] * 40
+    refused = wrong.get("/v1/balance/")
+    assert_problem(refused, 429, "rate_limited")
+    assert 1 <= int(refused["Retry-After"]) <= 60
+    assert api.get("/v1/balance/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "counted_together"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:1::1", "2001:db8:1:1::2", True),
+        ("2001:db8:1:1::1", "2001:db8:1:2::1", False),
+        ("", "no address", True),
+    ],
+)
+def test_failures_are_counted_by_address(settings, db, one, other, counted_together) -> None:
+    settings.BULKSMS = {**settings.BULKSMS, "RATE_LIMITS": {limits.FAILED_AUTHENTICATION: 1}}
+
+    def fail(address: str) -> int:
+        return Api(None).client.get("/v1/balance/", REMOTE_ADDR=address).status_code
+
+    assert fail(one) == 401
+    assert fail(one) == 429
+    assert fail(other) == (429 if counted_together else 401)
+
+
+def test_a_header_does_not_change_the_address(settings, db) -> None:
+    """Anybody could write it: X-Forwarded-For is the host's business, behind its own proxy."""
+    settings.BULKSMS = {**settings.BULKSMS, "RATE_LIMITS": {limits.FAILED_AUTHENTICATION: 1}}
+    api = Api(None)
+
+    assert api.get("/v1/balance/").status_code == 401
+    forwarded = {"x-forwarded-for": "198.51.100.7"}
+    assert api.get("/v1/balance/", **forwarded).status_code == 429
 
 
 def test_the_scheme_is_read_without_case(organisation) -> None:

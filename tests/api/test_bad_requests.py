@@ -76,7 +76,66 @@ FAULTY: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "sender NUL": ({"sender_id": "TALKNTALK\x00"}, [("sender_id", "sender_not_allowed")]),
     "sender not ours": ({"sender_id": "OTHER"}, [("sender_id", "sender_not_allowed")]),
     "typo": ({"scheduledat": "2030-01-01"}, [("scheduledat", "unknown_field")]),
-    "later": ({"scheduled_at": None}, [("scheduled_at", "not_supported")]),
+    "null is nothing": ({"scheduled_at": None, "typo": None}, [("typo", "unknown_field")]),
+    "not built": ({"sensitive": True}, [("sensitive", "unknown_field")]),
+    "time number": ({"scheduled_at": 1893456000}, [("scheduled_at", "invalid_type")]),
+    "time text": ({"scheduled_at": "tomorrow"}, [("scheduled_at", "invalid_datetime")]),
+    "time week": ({"scheduled_at": "2030-W01-1"}, [("scheduled_at", "invalid_datetime")]),
+    "time day": ({"scheduled_at": "2030-01-01"}, [("scheduled_at", "invalid_datetime")]),
+    "time 31 Feb": (
+        {"scheduled_at": "2030-02-31T08:00:00Z"},
+        [("scheduled_at", "invalid_datetime")],
+    ),
+    "time no zone": (
+        {"scheduled_at": "2030-01-01T08:00:00"},
+        [("scheduled_at", "time_zone_required")],
+    ),
+    "time past": ({"scheduled_at": "2020-01-01T08:00:00Z"}, [("scheduled_at", "in_the_past")]),
+    "time year 1": (
+        {"scheduled_at": "0001-01-01T00:00:00+14:00"},
+        [("scheduled_at", "in_the_past")],
+    ),
+    "time far": (
+        {"scheduled_at": "9999-12-31T23:59:59-14:00"},
+        [("scheduled_at", "too_far_ahead")],
+    ),
+    "expiry past": ({"expires_at": "2020-01-01T08:00:00Z"}, [("expires_at", "in_the_past")]),
+    "priority word": ({"priority": "urgent"}, [("priority", "invalid_choice")]),
+    "priority array": ({"priority": ["high"]}, [("priority", "invalid_choice")]),
+    "funds word": ({"on_insufficient_funds": "x"}, [("on_insufficient_funds", "invalid_choice")]),
+    "reference number": ({"reference": 7}, [("reference", "invalid_type")]),
+    "reference long": ({"reference": "r" * 256}, [("reference", "reference_too_long")]),
+    "reference NUL": ({"reference": "a\x00"}, [("reference", "invalid_reference")]),
+    "tags text": ({"tags": "a"}, [("tags", "invalid_type")]),
+    "tags number": ({"tags": [1]}, [("tags", "invalid_tag")]),
+    "tags empty": ({"tags": [""]}, [("tags", "invalid_tag")]),
+    "tags NUL": ({"tags": ["a\x00"]}, [("tags", "invalid_tag")]),
+    "tags many": ({"tags": ["a"] * 21}, [("tags", "too_many_tags")]),
+    "tags long": ({"tags": ["a" * 51]}, [("tags", "invalid_tag")]),
+    "metadata array": ({"metadata": []}, [("metadata", "invalid_type")]),
+    "metadata NUL": ({"metadata": {"a": ["\x00"]}}, [("metadata", "invalid_metadata")]),
+    "metadata NUL name": ({"metadata": {"\x00": 1}}, [("metadata", "invalid_metadata")]),
+    "metadata large": ({"metadata": {"a": "x" * 4_100}}, [("metadata", "metadata_too_large")]),
+    "metadata deep": ({"metadata": {"a": [[[[[]]]]]}}, [("metadata", "metadata_too_deep")]),
+    "max_cost text": ({"max_cost": "a lot"}, [("max_cost", "invalid_amount")]),
+    "max_cost object": ({"max_cost": {}}, [("max_cost", "invalid_type")]),
+    "max_cost true": ({"max_cost": True}, [("max_cost", "invalid_type")]),
+    "max_cost negative": ({"max_cost": -1}, [("max_cost", "invalid_amount")]),
+    "max_cost huge": ({"max_cost": 10**1_000}, [("max_cost", "invalid_amount")]),
+    "max_cost tiny": ({"max_cost": 1e-300}, [("max_cost", "invalid_amount")]),
+    "both": ({"messages": [{"to": "254712345678"}]}, [("recipients", "recipients_or_messages")]),
+    "own not array": ({"recipients": None, "messages": {}}, [("messages", "invalid_type")]),
+    "own empty": ({"recipients": None, "messages": []}, [("messages", "recipients_empty")]),
+    "own not object": ({"recipients": None, "messages": ["x"]}, [("messages[0]", "invalid_type")]),
+    "own without to": ({"recipients": None, "messages": [{}]}, [("messages[0].to", "required")]),
+    "own typo": (
+        {"recipients": None, "messages": [{"to": "254712345678", "text": "x"}]},
+        [("messages[0].text", "unknown_field")],
+    ),
+    "own variables": (
+        {"recipients": None, "messages": [{"to": "254712345678", "variables": "x"}]},
+        [("messages[0].variables", "invalid_type")],
+    ),
 }
 
 
@@ -120,41 +179,15 @@ def test_required_fields(host, api, organisation, missing) -> None:
     assert world(organisation) == before
 
 
-LATER = [
-    "scheduled_at", "priority", "reference", "tags", "metadata", "expires_at", "max_cost",
-    "on_insufficient_funds", "messages",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("field", LATER)
-def test_what_a_later_version_has_is_never_ignored(api, organisation, field) -> None:
-    before = world(organisation)
-
-    answer = api.raw(SEND_BULK, body(**{field: "x"}))
-
-    assert faults(assert_problem(answer, 400, "not_supported")) == [(field, "not_supported")]
-    assert world(organisation) == before
-
-
-def test_an_idempotency_key_is_never_ignored(api, organisation) -> None:
-    before = world(organisation)
-
-    answer = api.raw(SEND_BULK, body(), **{"idempotency-key": "abc"})
-
-    found = assert_problem(answer, 400, "not_supported")
-    assert faults(found) == [("Idempotency-Key", "not_supported")]
-    assert world(organisation) == before
-
-
 def test_all_faults_are_named_at_once(api) -> None:
     answer = api.post(
-        SEND_BULK, {"sender": "X", "tags": [], "recipients": "0712345678", "sender_id": 7}
+        SEND_BULK, {"sender": "X", "tags": 5, "recipients": "0712345678", "sender_id": 7}
     )
 
     assert faults(assert_problem(answer, 400, "unknown_field")) == [
         ("sender", "unknown_field"),
-        ("tags", "not_supported"),
         ("recipients", "invalid_type"),
+        ("tags", "invalid_type"),
         ("message", "message_required"),
         ("sender_id", "invalid_type"),
     ]
@@ -215,7 +248,7 @@ def test_a_client_that_asks_for_problem_json_gets_it(api) -> None:
     answer = api.raw(SEND_BULK, b"", accept=accept)
 
     assert answer["Content-Type"] == "application/problem+json"
-    assert answer["Vary"] == "Accept"
+    assert "Accept" in answer["Vary"].split(", ")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head"])
@@ -253,10 +286,10 @@ def test_too_many_parameters(host, api) -> None:
 
 
 def test_a_busy_wallet_says_when_to_try_again(host, api, monkeypatch) -> None:
-    def busy(**_: Any) -> None:
+    def busy(*_: Any, **__: Any) -> None:
         raise WalletBusy("Busy.")
 
-    monkeypatch.setattr(sending, "send_bulk", busy)
+    monkeypatch.setattr(sending, "send", busy)
 
     answer = api.raw(SEND_BULK, body())
 
@@ -265,10 +298,10 @@ def test_a_busy_wallet_says_when_to_try_again(host, api, monkeypatch) -> None:
 
 
 def test_a_bug_is_not_hidden(api, monkeypatch) -> None:
-    def broken(**_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sending, "send_bulk", broken)
+    monkeypatch.setattr(sending, "send", broken)
 
     with pytest.raises(ZeroDivisionError):
         api.raw(SEND_BULK, body())

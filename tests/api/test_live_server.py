@@ -28,31 +28,6 @@ def authorization(organisation) -> dict[str, str]:
     return {"Authorization": f"Bearer {make_key(organisation)}"}
 
 
-def test_the_python_sample_of_the_page(live_server, authorization, capsys) -> None:
-    """As it stands on the page, but for the base URL and the key."""
-    recipients = ["254712345678", "254723456789", "254734567890"]
-
-    r = requests.post(
-        f"{live_server.url}/v1/sms/send-bulk/",
-        headers=authorization,
-        json={
-            "recipients": recipients,
-            "message": "Your promo code is SAVE20!",
-            "sender_id": "TALKNTALK",
-        },
-    )
-    data = r.json()
-    print(f"Queued: {data['queued']}/{data['total']}")
-    for err in data.get("errors", []):
-        print(f"Failed {err['mobile']}: {err['detail']}")
-
-    assert r.status_code == 207
-    assert capsys.readouterr().out == (
-        "Queued: 2/3\n"
-        "Failed 254734567890: Insufficient balance. Required KES 1.00, available KES 0.00.\n"
-    )
-
-
 def test_tracking_the_campaign(live_server, authorization) -> None:
     body = {"recipients": ["254712345678"], "message": "Hi"}
     sent = requests.post(live_server.url + SEND_BULK, headers=authorization, json=body).json()

@@ -61,6 +61,11 @@ def test_a_fresh_campaign(host) -> None:
         "delivery_rate": None,
         "total_cost": "2.00",
         "currency": "KES",
+        "priority": "normal",
+        "reference": None,
+        "tags": [],
+        "metadata": {},
+        "scheduled_at": None,
         "started_at": None,
         "finished_at": None,
         "errors": [],
@@ -113,16 +118,18 @@ def test_messages_are_shown_in_input_order(host) -> None:
         "results": [
             plain | {
                 "mobile": "254712345678", "input": "0712 345 678", "status": "queued",
-                "cost": "1.00", "error": None, "detail": None,
+                "cost": "1.00", "error": None, "detail": None, "class": None,
             },
             plain | {
                 "mobile": "12", "status": "failed", "cost": "0.00",
                 "error": "invalid_recipient", "detail": "Too short for a mobile number of KE.",
+                "class": "ours",
             },
             plain | {
                 "mobile": "254723456789", "status": "failed", "cost": "1.00",
                 "error": "insufficient_balance",
                 "detail": "Insufficient balance. Required KES 1.00, available KES 0.00.",
+                "class": "ours",
             },
         ],
         "next_cursor": None,

@@ -20,6 +20,7 @@ SENDING = "tests/services/test_sending.py"
 OPTIONS = "tests/services/test_sending_options.py"
 WALLET = "tests/services/test_wallet.py"
 REGRESSIONS = "tests/services/test_regressions.py"
+OUTBOX = "tests/api/outbox"
 
 BUGS = (
     Bug(
@@ -200,5 +201,47 @@ BUGS = (
         "    if isinstance(value, float):\n        return round(value * MICROS)\n"
         "    if not isinstance(value, Decimal):",
         "tests/sms/test_money.py",
+    ),
+    Bug(
+        "a refunded message is shown as paid",
+        "bulksms/services/entries.py",
+        "return self.cost_micros - self.refunded_micros if self.charge == states.REFUNDED else 0",
+        "return self.cost_micros if self.charge == states.REFUNDED else 0",
+        f"{OUTBOX}/test_reading.py::test_units_and_cost_are_what_is_held_or_captured",
+    ),
+    Bug(
+        "another body with the same messageId gets the first answer",
+        "bulksms/services/labels.py",
+        " or campaigns[0].request_sha256 != request_sha256",
+        "",
+        f"{OUTBOX}/test_send_bulk.py",
+    ),
+    Bug(
+        "an array's duplicates are removed",
+        "bulksms/services/intake.py",
+        "keep_all=request.own is not None",
+        "keep_all=False",
+        f"{OUTBOX}/test_array.py::test_nothing_is_removed_as_a_duplicate",
+    ),
+    Bug(
+        "an hour that the clocks skip is taken",
+        "bulksms/api/outbox/times.py",
+        "    if shown != moment:",
+        "    if shown < moment:",
+        f"{OUTBOX}/test_schedule.py::test_times_that_are_none",
+    ),
+    Bug(
+        "an entry is found by anybody who has its id",
+        "bulksms/services/entries.py",
+        "values = Message.objects.filter(organisation=organisation, id=entry_id)",
+        "values = Message.objects.filter(id=entry_id)",
+        f"{OUTBOX}/test_isolation.py",
+    ),
+    Bug(
+        "a fifth one waits too",
+        "bulksms/api/outbox/waiting.py",
+        "BoundedSemaphore(MAX_WAITERS)",
+        "BoundedSemaphore(MAX_WAITERS + 1)",
+        f"{OUTBOX}/test_waiting.py::test_with_four_waiting_the_fifth_is_answered_at_once",
     ),
 )

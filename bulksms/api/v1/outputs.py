@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from bulksms import clock, money, states
+from bulksms import money, states
 from bulksms.api.rendering import moment
-from bulksms.api.v1 import cursors
-from bulksms.models import Campaign, Wallet
-from bulksms.services.campaigns import Page
+from bulksms.api.v1.rows import mobile
+from bulksms.models import Campaign
+from bulksms.services.control import Changed
 from bulksms.services.outbox import Draft
 from bulksms.services.quoting import Quote, QuotedRow
+from bulksms.services.retrying import Retried
 from bulksms.services.sending import BulkResult
 
 Json = dict[str, Any]
@@ -46,17 +46,28 @@ def _queued(draft: Draft) -> Json:
 
 def _refused(draft: Draft) -> Json:
     return {
-        **_mobile(draft.number, draft.input),
+        **mobile(draft.number, draft.input),
         "error": draft.error,
         "detail": draft.detail,
     }
 
 
-def _mobile(number: str, written: str) -> Json:
-    """The number, and what the caller wrote where that differs; only the latter if it is none."""
-    if not number:
-        return {"mobile": written}
-    return {"mobile": number, "input": written} if written else {"mobile": number}
+def single(result: BulkResult, text: str) -> Json:
+    """One SMS that was queued; ``text`` is the caller's, so that a replay has it too."""
+    campaign, draft = result.campaign, result.drafts[0]
+    return {
+        "id": draft.id,
+        "campaign_id": campaign.id,
+        **mobile(draft.number, draft.input),
+        "sender_id": campaign.sender,
+        "message": text,
+        "status": draft.status,
+        "units": draft.units,
+        "cost": money.amount(result.total_cost_micros),
+        "currency": campaign.currency,
+        "created_at": moment(campaign.created_at),
+        "errors": [],
+    }
 
 
 def quote(found: Quote) -> Json:
@@ -92,7 +103,7 @@ def _quoted(row: QuotedRow) -> Json:
         "error": draft.error or None,
         "detail": draft.detail or None,
     }
-    return {**_mobile(draft.number, draft.input), **priced}
+    return {**mobile(draft.number, draft.input), **priced}
 
 
 def campaign(found: Campaign, cost_micros: int) -> Json:
@@ -123,6 +134,11 @@ def campaign(found: Campaign, cost_micros: int) -> Json:
         "delivery_rate": _percent(found.delivered_count, found.sent_count, found.sent_count),
         "total_cost": money.amount(cost_micros),
         "currency": found.currency,
+        "priority": found.priority,
+        "reference": found.reference or None,
+        "tags": found.tags,
+        "metadata": found.metadata,
+        "scheduled_at": moment(found.scheduled_at),
         "created_at": moment(found.created_at),
         "started_at": moment(found.started_at),
         "finished_at": moment(found.finished_at),
@@ -130,43 +146,49 @@ def campaign(found: Campaign, cost_micros: int) -> Json:
     }
 
 
+def changed(what: Changed, cost_micros: int) -> Json:
+    """A campaign as it is now, and how many of its messages the request reached.
+
+    ``changed``: still waiting, and now stopped, going on, put off or cancelled. ``remaining``: a
+    cancellation ends so many more soon. ``already_gone``: with the carrier or on their way to it.
+    """
+    return {
+        **campaign(what.campaign, cost_micros),
+        "changed": what.changed,
+        "remaining": what.remaining,
+        "already_gone": what.gone,
+    }
+
+
+def retried(what: Retried) -> Json:
+    """A retry, or what one would be. ``errors``: messages that stay as they were, and why.
+
+    ``remaining``: that many more would have matched; ask again.
+    """
+    return {
+        "campaign_id": what.campaign.id,
+        "dry_run": what.dry_run,
+        "queued": what.queued,
+        "failed": len(what.rows) - what.queued,
+        "total": len(what.rows),
+        "remaining": what.remaining,
+        "total_cost": money.amount(what.cost_micros),
+        "currency": what.campaign.currency,
+        "results": [_again(draft) for draft in what.rows if not draft.error],
+        "errors": [{"id": d.id, **_refused(d)} for d in what.rows if d.error],
+    }
+
+
+def _again(draft: Draft) -> Json:
+    return {
+        "id": draft.id,
+        "mobile": draft.number,
+        "status": states.QUEUED,
+        "units": draft.units,
+        "cost": money.amount(draft.cost_micros),
+    }
+
+
 def _percent(part: int, whole: int, sent: int) -> float | None:
     """With one decimal; None before anything was sent."""
     return round(100 * part / whole, 1) if sent else None
-
-
-def messages(of: Campaign, page: Page) -> Json:
-    """One page of a campaign's messages; ``next_cursor`` is null on the last one."""
-    return {
-        "campaign_id": of.id,
-        "results": [_message(row) for row in page.rows],
-        "next_cursor": cursors.write(of.id, page.next_id) if page.next_id else None,
-        "errors": [],
-    }
-
-
-def _message(row: Mapping[str, Any]) -> Json:
-    return {
-        "id": row["id"],
-        **_mobile(row["number"], row["input"]),
-        "status": row["status"],
-        "units": row["units"],
-        "cost": money.amount(row["cost_micros"]),
-        "error": row["error"] or None,
-        "detail": row["error_detail"] or None,
-        "sent_at": moment(row["sent_at"]),
-        "delivered_at": moment(row["delivered_at"]),
-        "attempts": row["attempt"],
-    }
-
-
-def balance(wallet: Wallet, held_micros: int) -> Json:
-    """What can be spent, and what is held for messages on their way."""
-    return {
-        "organisation": wallet.organisation.slug,
-        "balance": money.amount(wallet.available_micros),
-        "held": money.amount(held_micros),
-        "currency": wallet.currency,
-        "retrieved_at": moment(clock.now()),
-        "errors": [],
-    }

@@ -1,0 +1,1 @@
+"""The dialect "outbox": camelCase, no trailing slashes, entries with nested entries."""

@@ -1,0 +1,1 @@
+"""Everything falls over at once: real processes, brokers, database and carrier (`make chaos`)."""

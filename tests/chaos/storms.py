@@ -1,0 +1,44 @@
+"""`make chaos`: storms in a row, in turns on Redis and RabbitMQ. Not part of the suite: minutes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.conftest import Servers
+from tests.chaos.servers import RabbitMQ, Redis
+from tests.chaos.storm import STOP_S, WORKERS, Storm
+from tests.chaos.world import open_world
+
+RUNS = int(os.environ.get("RUNS") or 1)
+FIRST_SEED = int(os.environ.get("SEED") or 1)
+MESSAGES = int(os.environ.get("MESSAGES") or 5_000)
+SEEDS = range(FIRST_SEED, FIRST_SEED + RUNS)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_campaign_ends_by_itself_whatever_falls_over(
+    servers: Servers, seed: int, logs: Path
+) -> None:
+    # Seeds 1 to 4: each broker with each way of being away.
+    broker = servers.broker(RabbitMQ if seed // 2 % 2 == 0 else Redis)
+    with open_world(logs, servers.database, broker, seed=seed) as world:
+        world.start(MESSAGES, WORKERS)
+        storm = Storm(world, MESSAGES)
+        try:
+            storm.rage()
+        except AssertionError as error:
+            requests = world.deed("look")["requests"]
+            said = f"{error}: {world.statuses()}\n{requests}\n{world.complaints()}"
+            raise AssertionError(said) from None
+        ends = storm.stop_all()
+        figures = storm.count()
+
+        assert figures.lost == 0
+        assert figures.duplicates == "0 0"
+        assert figures.faults == "silent"
+        assert figures.delivered >= 0.99 * MESSAGES
+        assert [code for code, _ in ends] == [0] * WORKERS
+        assert max(seconds for _, seconds in ends) < STOP_S

@@ -1,0 +1,1 @@
+"""A database as an older version left it, and what becomes of it."""

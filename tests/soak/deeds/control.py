@@ -1,0 +1,93 @@
+"""What the owner of a campaign does to it after it was accepted."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from hypothesis import strategies as st
+
+from bulksms import states
+from bulksms.models import Campaign, Message
+from bulksms.services import control, retrying
+from bulksms.services.retrying import Wanted
+from tests.soak.deeds.registry import deed, may_be_refused, which
+from tests.soak.world import World
+
+
+def pick(world: World, index: int) -> Campaign | None:
+    """One of the campaigns; the deed is its organisation's."""
+    found = list(Campaign.objects.order_by("id"))
+    if not found:
+        return None
+    chosen = found[index % len(found)]
+    world.actor = chosen.organisation_id
+    return chosen
+
+
+@deed(index=which)
+def pause(world: World, index: int) -> None:
+    if campaign := pick(world, index):
+        with may_be_refused(world):
+            control.pause(campaign.organisation, campaign.pk)
+            world.note("paused")
+
+
+@deed(index=which)
+def resume(world: World, index: int) -> None:
+    if campaign := pick(world, index):
+        with may_be_refused(world):
+            control.resume(campaign.organisation, campaign.pk)
+            world.note("resumed")
+
+
+@deed(index=which)
+def cancel(world: World, index: int) -> None:
+    if campaign := pick(world, index):
+        with may_be_refused(world):
+            world.note("cancelled", control.cancel(campaign.organisation, campaign.pk).changed)
+
+
+@deed(index=which, hours=st.sampled_from([1, 3, 60]))
+def reschedule(world: World, index: int, hours: int) -> None:
+    if campaign := pick(world, index):
+        with may_be_refused(world):
+            at = world.now + dt.timedelta(hours=hours)
+            control.reschedule(campaign.organisation, campaign.pk, at)
+            world.note("rescheduled")
+
+
+WANTED = {
+    "default": Wanted(),
+    "failed": Wanted(statuses=(states.FAILED,)),
+    "rejected": Wanted(statuses=(states.REJECTED, states.UNDELIVERED)),
+    "unpaid": Wanted(errors=("insufficient_balance", "skipped", "spend_cap_reached")),
+}
+
+
+@deed(index=which, wanted=st.sampled_from(sorted(WANTED)), dry_run=st.booleans())
+def retry(world: World, index: int, wanted: str, dry_run: bool) -> None:
+    if campaign := pick(world, index):
+        with may_be_refused(world):
+            found = retrying.retry(
+                campaign.organisation, campaign.pk, WANTED[wanted], dry_run=dry_run
+            )
+            world.note("retried", 0 if dry_run else found.queued)
+
+
+@deed(index=which, accept=st.booleans())
+def retry_one(world: World, index: int, accept: bool) -> None:
+    """By its id: whatever state it is in, the service says whether that makes sense."""
+    found = list(Message.objects.order_by("id").values_list("id", "status", "campaign_id"))
+    if not found:
+        return
+    id_, status, campaign_id = found[index % len(found)]
+    campaign = Campaign.objects.get(pk=campaign_id)
+    world.actor = campaign.organisation_id
+    with may_be_refused(world):
+        wanted = Wanted(message_ids=[id_], accept_duplicates=accept)
+        queued = retrying.retry(campaign.organisation, campaign.pk, wanted).queued
+        world.note("retried", queued)
+        if queued:
+            assert status in states.RETRYABLE_BY_ID, status
+            assert status != states.UNCONFIRMED or accept
+            world.note("unconfirmed sent once more", status == states.UNCONFIRMED)

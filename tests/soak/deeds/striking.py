@@ -1,0 +1,49 @@
+"""A process that dies at any statement of what it does, whatever that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+from hypothesis import strategies as st
+
+from tests.soak.deeds.engine import Killed
+from tests.soak.deeds.registry import DEEDS, deed, which
+from tests.soak.world import World
+
+#: What may die in the middle: deed -> its arguments but ``index``.
+VICTIMS: dict[str, dict[str, Any]] = {
+    "tick": {},
+    "query": {},
+    "apply": {"limit": 3},
+    "step": {"house": "main"},
+    "cancel": {},
+    "pause": {},
+    "reschedule": {"hours": 1},
+    "retry": {"wanted": "default", "dry_run": False},
+    "send_single": {"owner": 0, "person": 0, "text": 0},
+    "top_up": {"owner": 1, "amount": 2, "twice": False},
+}
+WITH_INDEX = frozenset({"cancel", "pause", "reschedule", "retry"})
+
+
+@deed(name=st.sampled_from(sorted(VICTIMS)), index=which, statement=st.integers(1, 40))
+def die(world: World, name: str, index: int, statement: int) -> None:
+    """Killed just before the given statement; it may be past the end, then it is not."""
+    given = {**VICTIMS[name], **({"index": index} if name in WITH_INDEX else {})}
+    left = statement
+
+    def strike(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+        return execute(sql, params, many, context)
+
+    try:
+        with connection.execute_wrapper(strike):
+            DEEDS[name].work(world, **given)
+    except Killed:
+        world.note(f"killed at a statement: {name}")
+        world.nothing_may_change = False

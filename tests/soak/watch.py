@@ -1,0 +1,186 @@
+"""What is looked at after every step: all rows, every move of a state, and the whole audit.
+
+The moves are noted by triggers in the database and not by the app. The audit's statements are
+prepared as one, so that asking all of them takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from django.db import connection
+
+from bulksms import clock, db
+from bulksms.models import (
+    Campaign,
+    Hold,
+    LedgerEntry,
+    Message,
+    MessageAttempt,
+    Run,
+    SenderId,
+    Submission,
+    Wallet,
+)
+from bulksms.services import audit
+
+MOVES = "soak_moves"
+_TABLES = {Message._meta.db_table: "message", Submission._meta.db_table: "submission"}
+
+
+@dataclass
+class Snapshot:
+    """All rows that an invariant may want, by id, as they are now."""
+
+    messages: dict[Any, Message] = field(default_factory=dict)
+    attempts: dict[Any, MessageAttempt] = field(default_factory=dict)
+    campaigns: dict[Any, Campaign] = field(default_factory=dict)
+    holds: dict[Any, Hold] = field(default_factory=dict)
+    wallets: dict[Any, Wallet] = field(default_factory=dict)
+    runs: dict[Any, Run] = field(default_factory=dict)
+    submissions: dict[Any, Submission] = field(default_factory=dict)
+    senders: set[tuple[int, str]] = field(default_factory=set)
+    #: Per wallet: what the ledger says is available and owed.
+    ledger: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def rows(self) -> Iterable[tuple[str, Any, int | None, tuple[Any, ...]]]:
+        """(table, id, organisation, all columns) of everything a tenant owns."""
+        for name in ("messages", "campaigns", "wallets", "runs"):
+            for id_, row in getattr(self, name).items():
+                yield name, id_, row.organisation_id, _columns(row)
+        for id_, row in self.holds.items():
+            yield "holds", id_, self.wallets[row.wallet_id].organisation_id, _columns(row)
+        for id_, row in self.attempts.items():
+            yield "attempts", id_, self.messages[row.message_id].organisation_id, _columns(row)
+
+    def by_organisation(self) -> dict[int | None, list[Any]]:
+        found: dict[int | None, list[Any]] = {}
+        for name, id_, organisation, columns in self.rows():
+            found.setdefault(organisation, []).append((name, id_, columns))
+        return found
+
+
+def _columns(row: Any) -> tuple[Any, ...]:
+    return tuple(value for name, value in vars(row).items() if name != "_state")
+
+
+_LEDGER = f"""
+SELECT wallet_id,
+  CAST(sum(CASE 'available' WHEN target THEN amount_micros WHEN source THEN -amount_micros
+    ELSE 0 END) AS bigint),
+  CAST(sum(CASE 'owed' WHEN source THEN amount_micros WHEN target THEN -amount_micros
+    ELSE 0 END) AS bigint)
+FROM {LedgerEntry._meta.db_table} GROUP BY wallet_id
+"""
+
+
+def take() -> Snapshot:
+    """Read everything."""
+    approved = SenderId.objects.filter(status=SenderId.STATUS.approved)
+    rows = db.fetch(_LEDGER, (), (db.INT, db.INT, db.INT))
+    return Snapshot(
+        messages=_by_id(Message), attempts=_by_id(MessageAttempt), campaigns=_by_id(Campaign),
+        holds=_by_id(Hold), wallets=_by_id(Wallet), runs=_by_id(Run),
+        submissions=_by_id(Submission),
+        senders=set(approved.values_list("organisation_id", "name")),
+        ledger={row[0]: (row[1], row[2]) for row in rows},
+    )  # fmt: skip
+
+
+def _by_id(model: Any) -> dict[Any, Any]:
+    return {row.pk: row for row in model.objects.order_by("pk")}
+
+
+# Moves
+
+
+def begin() -> PreparedAudit:
+    """From now on the database notes every move; outside of any transaction."""
+    end()
+    db.execute(f"CREATE TABLE {MOVES} (noun text, row_id text, old text, new text)")
+    for table, noun in _TABLES.items():
+        for sql in _trigger(table, noun):
+            db.execute(sql)
+    return PreparedAudit()
+
+
+def _trigger(table: str, noun: str) -> list[str]:
+    if not db.is_postgresql():
+        return [
+            f"CREATE TRIGGER soak_{noun} AFTER UPDATE OF status ON {table}"
+            f" WHEN OLD.status <> NEW.status BEGIN INSERT INTO {MOVES}"
+            f" VALUES ('{noun}', NEW.id, OLD.status, NEW.status); END"
+        ]
+    return [
+        f"CREATE FUNCTION soak_{noun}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" INSERT INTO {MOVES} VALUES ('{noun}', NEW.id::text, OLD.status, NEW.status);"
+        " RETURN NULL; END $$",
+        f"CREATE TRIGGER soak_{noun} AFTER UPDATE OF status ON {table} FOR EACH ROW"
+        f" WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION soak_{noun}()",
+    ]
+
+
+def end() -> None:
+    """Take the triggers away again."""
+    for table, noun in _TABLES.items():
+        on = f" ON {table}" if db.is_postgresql() else ""
+        db.execute(f"DROP TRIGGER IF EXISTS soak_{noun}{on}")
+        if db.is_postgresql():
+            db.execute(f"DROP FUNCTION IF EXISTS soak_{noun}")
+    db.execute(f"DROP TABLE IF EXISTS {MOVES}")
+
+
+def moves() -> Counter[tuple[str, str, str]]:
+    """(noun, old, new) of every move since the last call."""
+    rows = db.fetch(f"SELECT noun, old, new FROM {MOVES}", (), (db.TEXT, db.TEXT, db.TEXT))
+    db.execute(f"DELETE FROM {MOVES}")
+    return Counter((str(a), str(b), str(c)) for a, b, c in rows)
+
+
+# The audit
+
+
+class PreparedAudit:
+    """All checks of the audit in one statement, planned once for this connection."""
+
+    _numbers = count(1)
+
+    def __init__(self) -> None:
+        self._queries = [query for queries in audit.CHECKS.values() for query in queries]
+        self._name = f"soak_audit_{next(self._numbers)}"
+        if db.is_postgresql():
+            self._prepare()
+
+    def faults(self) -> list[str]:
+        """What the audit finds now, as sentences."""
+        if db.is_postgresql():
+            params = self._params()
+            with connection.cursor() as cursor:
+                marks = ", ".join(["%s"] * len(params))
+                cursor.execute(f"EXECUTE {self._name}({marks})", params)
+                if not cursor.fetchall():
+                    return []
+        return [str(fault) for fault in audit.faults()]
+
+    def _params(self) -> list[Any]:
+        now = clock.now()
+        return [param for query in self._queries for param in query.params(now)]
+
+    def _prepare(self) -> None:
+        numbers = count(1)
+        branches = []
+        for query in self._queries:
+            sql = query.sql
+            while "%s" in sql:
+                sql = sql.replace("%s", f"${next(numbers)}", 1)
+            sql = sql.replace("%%", "%")
+            branches.append(f"SELECT CAST(what AS text) FROM ({sql}) AS found")
+        kinds = ", ".join(["timestamptz"] * len(self._params()))
+        body = " UNION ALL ".join(branches)
+        with connection.cursor() as cursor:
+            cursor.execute("SET plan_cache_mode = force_generic_plan")
+            cursor.execute(f"PREPARE {self._name}({kinds}) AS {body}")
