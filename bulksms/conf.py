@@ -40,6 +40,8 @@ class Settings:
     MAX_BODY_BYTES: int = 16 * 1024 * 1024
     MAX_REPORT_BODY_BYTES: int = 1024 * 1024
     MAX_REPORTS_PER_CALL: int = 1_000
+    #: Reports of one carrier that may wait for a message to match; above it no more are taken.
+    MAX_PARKED_REPORTS: int = 100_000
 
     #: What an answer may take to come; past it the messages of that request are ``unknown``.
     SUBMIT_TIMEOUT_S: float = 30.0

@@ -140,6 +140,12 @@ class AppendOnly(BulkSmsError):
     code = "append_only"
 
 
+class TooManyReports(BulkSmsError):
+    """Too many reports of this carrier match no message; it may send them again later."""
+
+    code = "too_many_reports"
+
+
 class InvalidReport(BulkSmsError):
     """The carrier's callback could not be read or its signature is wrong."""
 

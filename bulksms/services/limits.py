@@ -57,8 +57,10 @@ class Window:
 
 
 def quota(name: str) -> int | None:
-    """Requests a minute that ``name`` allows; None = no limit (``BULKSMS["RATE_LIMITS"]``), 0 = none
-    at all."""
+    """Requests a minute that ``name`` allows, from ``BULKSMS["RATE_LIMITS"]``.
+
+    None = no limit, 0 = no request at all.
+    """
     return conf.settings.RATE_LIMITS.get(name, DEFAULTS[name])
 
 

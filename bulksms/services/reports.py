@@ -18,8 +18,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
-from bulksms import clock, db, queues, states
+from bulksms import clock, conf, db, queues, states
 from bulksms.carriers.base import MAX_CODE, MAX_REF, ParsedReport
+from bulksms.exceptions import TooManyReports
 from bulksms.models import Message, MessageAttempt, Report
 from bulksms.services import attempts, refunds, settlement
 from bulksms.services.settlement import Move
@@ -49,8 +50,17 @@ _STORED = {
 
 
 def store(carrier: str, reports: Sequence[ParsedReport]) -> int:
-    """Keep reports as received, each once; returns how many were new. Wakes the apply step."""
+    """Keep reports as received, each once; returns how many were new. Wakes the apply step.
+
+    Raises TooManyReports while too many of this carrier match nothing: a carrier that has gone mad,
+    or somebody who forges reports, fills no disk.
+    """
     now = clock.now()
+    parked = Report.objects.filter(carrier=carrier, status=states.PARKED)
+    if parked.values("id")[: conf.settings.MAX_PARKED_REPORTS].count() >= (
+        conf.settings.MAX_PARKED_REPORTS
+    ):
+        raise TooManyReports
     rows = [
         (
             carrier, _key_of(r), _clean(r.carrier_ref)[:MAX_REF], _clean(r.reference)[:MAX_CODE],

@@ -232,3 +232,15 @@ def test_a_callback_needs_no_key_and_makes_no_difference_to_others(host) -> None
     assert stored(post(PATH, report(1), authorization="Bearer nonsense")) == 1
     reports.apply_once()
     assert Message.objects.count() == 0
+
+
+def test_a_carrier_whose_reports_match_nothing_is_stopped_at_a_bound(settings) -> None:
+    settings.BULKSMS = {**settings.BULKSMS, "MAX_PARKED_REPORTS": 3}
+    assert stored(post(PATH, {"reports": [report(n) for n in range(3)]})) == 3
+    reports.apply_once()
+
+    answer = post(PATH, report(4))
+
+    assert_problem(answer, 503, "too_many_reports")
+    assert Report.objects.count() == 3
+    assert stored(post("/callbacks/umlaut/tökén/", report(1))) == 1
