@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -126,43 +126,42 @@ def _element(value: Any) -> str:
 
 
 def update(
-    table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], *, guard: str = ""
-) -> list[Any]:
+    table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], *,
+    keep: Container[str] = (),
+) -> int:  # fmt: skip
     """Set ``columns`` (name -> kind) of many rows at once, the first column being the key.
 
-    ``guard`` is an SQL condition over ``t`` and ``v`` that a row must still meet. Returns the keys
-    of the rows that were updated.
+    A None leaves a column of ``keep`` as it is. Returns how many rows were updated.
     """
-    if not rows:
-        return []
-    key, *others = columns
-    source, params = values({f"v_{name}": kind for name, kind in columns.items()}, rows)
-    sets = ", ".join(f"{name} = v.v_{name}" for name in others)
-    return _update_from(table, key, columns[key], sets, source, params, guard)
+    sets = {
+        name: f"COALESCE(v.v_{name}, t.{name})" if name in keep else f"v.v_{name}"
+        for name in columns
+    }
+    return _update_from(table, columns, rows, sets)
 
 
-def add(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+def add(table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> int:
     """Like :func:`update`, but adds the values to the columns."""
-    if not rows:
-        return []
-    key, *others = columns
-    source, params = values({f"v_{name}": kind for name, kind in columns.items()}, rows)
-    sets = ", ".join(f"{name} = t.{name} + v.v_{name}" for name in others)
-    return _update_from(table, key, columns[key], sets, source, params, "")
+    return _update_from(table, columns, rows, {name: f"t.{name} + v.v_{name}" for name in columns})
 
 
 def _update_from(
-    table: str, key: str, kind: str, sets: str, source: str, params: list[Any], guard: str
-) -> list[Any]:
-    condition = f" AND {guard}" if guard else ""
-    sql = f"UPDATE {table} AS t SET {sets} FROM {source} WHERE t.{key} = v.v_{key}{condition}"
-    return [row[0] for row in fetch(f"{sql} RETURNING {key}", params, (kind,))]
+    table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]], sets: Mapping[str, str]
+) -> int:
+    if not rows:
+        return 0
+    key, *others = columns
+    source, params = values({f"v_{name}": kind for name, kind in columns.items()}, rows)
+    changes = ", ".join(f"{name} = {sets[name]}" for name in others)
+    return execute(
+        f"UPDATE {table} AS t SET {changes} FROM {source} WHERE t.{key} = v.v_{key}", params
+    )
 
 
 def matching(column: str, kind: str, wanted: Sequence[Any]) -> tuple[str, list[Any]]:
     """``column`` is one of ``wanted``: a condition with one parameter, however many there are."""
     if is_postgresql():
-        return f"{column} = ANY(%s::{kind}[])", [list(wanted)]
+        return f"{column} = ANY(%s::{kind}[])", [_array(wanted)]
     document = json.dumps([_to_sqlite(value) for value in wanted])
     return f"{column} IN (SELECT value FROM json_each(%s))", [document]
 

@@ -119,8 +119,10 @@ def prune(now: dt.datetime) -> int:
 
 def _window(name: str, limit: int, hits: Sequence[int], now: int) -> Window:
     free = limit - len(hits)
+    if not limit:
+        return Window(name, 0, 0, WINDOW_S)
     if not hits:
-        return Window(name, limit, free, 0 if free else WINDOW_S)
+        return Window(name, limit, free, 0)
     # The one whose leaving lets the next request in; with something left, the oldest.
     leaving = hits[max(0, -free)] + _WINDOW_MICROS
     return Window(name, limit, max(free, 0), -(-max(leaving - now, 1) // 1_000_000))

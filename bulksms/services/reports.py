@@ -185,9 +185,7 @@ def _messages_by_carrier_ref(reports: Sequence[Report]) -> dict[tuple[str, str],
             if message_id in known:
                 found[carrier, ref] = (*known[message_id][:4], attempt)
         # A carrier may use an id again: the newest message that still waits for a report is meant.
-        rows = Message.objects.filter(those).order_by(
-            F("done_at").desc(nulls_last=True), "id"
-        )
+        rows = Message.objects.filter(those).order_by(F("done_at").desc(nulls_last=True), "id")
         columns = ("carrier_ref", "id", "campaign_id", "carrier", "attempt", "attempt")
         for ref, *row in rows.values_list(*columns):
             found[carrier, ref] = (row[0], row[1], row[2], row[3], row[4])

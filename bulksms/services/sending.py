@@ -168,7 +168,7 @@ def send(
         if once:
             first = idempotency.claim(organisation, once, now)
             if first is not None:
-                return _replay(first)
+                return replay(first)
         result = _accept(organisation, request, kind, now)
         if once:
             idempotency.finish(organisation, once, result.campaign)
@@ -188,38 +188,6 @@ def send_one(
             if draft.status != states.QUEUED:
                 raise InvalidRequest([FieldError("mobile", draft.error, draft.detail)])
     return result
-
-
-def send_or_repeat(
-    organisation: Organisation,
-    request: BulkRequest,
-    *,
-    kind: str = BULK,
-    once: Once | None = None,
-) -> BulkResult:
-    """:func:`send`, but a repeat of a request with the same references gets the first one's result.
-
-    ``once`` is kept only if anything was queued: what failed as a whole may be asked for again.
-    Raises ReferenceReused when the references belong to another request (``request_sha256``).
-    """
-    if first := _first(organisation, request):
-        return first
-    try:
-        with transaction.atomic():
-            result = send(organisation, request, kind=kind, once=once)
-            if once and not result.queued:
-                idempotency.forget(organisation, once)
-        return result
-    except InvalidRequest:
-        # Two equal requests at the same moment: the other one was faster.
-        if first := _first(organisation, request):
-            return first
-        raise
-
-
-def _first(organisation: Organisation, request: BulkRequest) -> BulkResult | None:
-    known = labels.first_of(organisation, request.references, request.request_sha256)
-    return None if known is None else _replay(known)
 
 
 def _accept(
@@ -355,7 +323,7 @@ def _store(
             queues.wake(queues.DISPATCH, carrier)
 
 
-def _replay(campaign: Campaign) -> BulkResult:
+def replay(campaign: Campaign) -> BulkResult:
     """The first answer again, from the intake columns and the first hold, which never change.
 
     A row's price does: a retry asks for today's.

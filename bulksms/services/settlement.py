@@ -66,35 +66,33 @@ class _Row(NamedTuple):
     carrier: str
     status: str
     submission_id: UUID | None
-    carrier_ref: str
     attempt: int
     charge: str
     cost_micros: int
     captured_micros: int
     asks: int
-    due_at: dt.datetime
     asked_at: dt.datetime | None
-    sent_at: dt.datetime | None
-    delivered_at: dt.datetime | None
-    done_at: dt.datetime | None
+    was_sent: bool
+    was_done: bool
 
 
-_KINDS = {
+#: SQL of each column of a row -> its kind. Moments take long to read, and few are asked for.
+_READ = {
     "id": db.UUID_, "campaign_id": db.UUID_, "hold_id": db.INT, "carrier": db.TEXT,
-    "status": db.TEXT, "submission_id": db.UUID_, "carrier_ref": db.TEXT, "attempt": db.INT,
-    "charge": db.TEXT, "cost_micros": db.INT, "captured_micros": db.INT, "asks": db.INT,
-    "due_at": db.TIME, "asked_at": db.TIME, "sent_at": db.TIME, "delivered_at": db.TIME,
-    "done_at": db.TIME,
+    "status": db.TEXT, "submission_id": db.UUID_, "attempt": db.INT, "charge": db.TEXT,
+    "cost_micros": db.INT, "captured_micros": db.INT, "asks": db.INT,
+    "asked_at": db.TIME, "sent_at IS NOT NULL": db.BOOL, "done_at IS NOT NULL": db.BOOL,
 }  # fmt: skip
 
 #: What a move writes. The first column is the key.
 _WRITTEN = {
-    name: _KINDS[name]
-    for name in (
-        "id", "status", "submission_id", "carrier_ref", "charge", "captured_micros", "asks",
-        "due_at", "asked_at", "sent_at", "delivered_at", "done_at",
-    )
-} | {"error": db.TEXT, "error_detail": db.TEXT}  # fmt: skip
+    "id": db.UUID_, "status": db.TEXT, "submission_id": db.UUID_, "carrier_ref": db.TEXT,
+    "charge": db.TEXT, "captured_micros": db.INT, "asks": db.INT, "due_at": db.TIME,
+    "asked_at": db.TIME, "sent_at": db.TIME, "delivered_at": db.TIME, "done_at": db.TIME,
+    "error": db.TEXT, "error_detail": db.TEXT,
+}  # fmt: skip
+#: Where a move has no new value for these, the old one stays.
+_KEPT = frozenset({"carrier_ref", "due_at", "asked_at", "sent_at", "delivered_at"})
 
 
 def apply(
@@ -155,8 +153,8 @@ def lock_runs(campaign_ids: Iterable[UUID]) -> None:
 
 def _lock_messages(ids: Sequence[UUID]) -> list[_Row]:
     those, params = db.matching("id", db.UUID_, sorted(ids))
-    sql = f"SELECT {', '.join(_KINDS)} FROM {MESSAGES} WHERE {those} ORDER BY id{db.for_update()}"
-    return [_Row._make(row) for row in db.fetch(sql, params, tuple(_KINDS.values()))]
+    sql = f"SELECT {', '.join(_READ)} FROM {MESSAGES} WHERE {those} ORDER BY id{db.for_update()}"
+    return [_Row._make(row) for row in db.fetch(sql, params, tuple(_READ.values()))]
 
 
 def _announce(pairs: Sequence[tuple[_Row, Move]]) -> None:
@@ -165,7 +163,7 @@ def _announce(pairs: Sequence[tuple[_Row, Move]]) -> None:
         return
     done: dict[UUID, list[UUID]] = defaultdict(list)
     for row, move in pairs:
-        if row.done_at is None and (move.done or move.status in states.FINAL):
+        if not row.was_done and (move.done or move.status in states.FINAL):
             done[row.campaign_id].append(row.id)
 
     def send() -> None:
@@ -188,7 +186,7 @@ def _captures(row: _Row, move: Move) -> bool:
 
 def _is_first_sent(row: _Row, move: Move) -> bool:
     """Whether this is the first evidence that a carrier took the message."""
-    return row.sent_at is None and (move.is_late or states.accepts(row.status, move.status))
+    return not row.was_sent and (move.is_late or states.accepts(row.status, move.status))
 
 
 def _written(row: _Row, move: Move, now: dt.datetime) -> tuple[object, ...]:
@@ -199,14 +197,14 @@ def _written(row: _Row, move: Move, now: dt.datetime) -> tuple[object, ...]:
         row.id,
         move.status,
         None if move.status == states.QUEUED else row.submission_id,
-        move.carrier_ref or row.carrier_ref,
+        move.carrier_ref or None,
         states.CAPTURED if captures else row.charge,
         row.cost_micros if captures else row.captured_micros,
         min(row.asks + (move.asked_at is not None), MOST_ASKS),
-        move.due_at or row.due_at,
-        move.asked_at or row.asked_at,
-        (move.asked_at or row.asked_at or now) if first_sent else row.sent_at,
-        now if move.status == states.DELIVERED else row.delivered_at,
+        move.due_at,
+        move.asked_at,
+        (move.asked_at or row.asked_at or now) if first_sent else None,
+        now if move.status == states.DELIVERED else None,
         now if final else None,
         move.error[:60],
         move.error_detail[:255],
@@ -215,8 +213,8 @@ def _written(row: _Row, move: Move, now: dt.datetime) -> tuple[object, ...]:
 
 def _write(pairs: Sequence[tuple[_Row, Move]], now: dt.datetime) -> None:
     rows = [_written(row, move, now) for row, move in pairs]
-    moved = db.update(MESSAGES, _WRITTEN, rows)
-    assert len(moved) == len(rows), "locked rows cannot vanish"
+    moved = db.update(MESSAGES, _WRITTEN, rows, keep=_KEPT)
+    assert moved == len(rows), "locked rows cannot vanish"
 
 
 # The counters
@@ -230,23 +228,22 @@ def _count(pairs: Sequence[tuple[_Row, Move]], now: dt.datetime) -> None:
         change[states.COUNTERS[row.status]] -= 1
         change[states.COUNTERS[move.status]] += 1
         change["sent_count"] += _is_first_sent(row, move)
-        was_done = row.done_at is not None
-        change["done_count"] += (move.done or move.status in states.FINAL) - was_done
+        change["done_count"] += (move.done or move.status in states.FINAL) - row.was_done
         if states.QUEUED in (row.status, move.status):
             requeued[row.campaign_id, row.carrier] += 1 if move.status == states.QUEUED else -1
-    _count_runs(requeued, pairs)
+    _count_runs(requeued, pairs, now)
     campaigns.count(changes, now)
 
 
 def _count_runs(
-    changes: Mapping[tuple[UUID, str], int], pairs: Sequence[tuple[_Row, Move]]
+    changes: Mapping[tuple[UUID, str], int], pairs: Sequence[tuple[_Row, Move]], now: dt.datetime
 ) -> None:
     """Rows that went back to (or left) the queue; the run is due as soon as the first of them."""
     if not changes:
         return
     due: dict[tuple[UUID, str], dt.datetime] = {}
     for row, move in pairs:
-        run, at = (row.campaign_id, row.carrier), move.due_at or row.due_at
+        run, at = (row.campaign_id, row.carrier), move.due_at or now
         due[run] = min(due.get(run, at), at)
     columns = {"v_c": db.UUID_, "v_carrier": db.TEXT, "v_n": db.INT, "v_due": db.TIME}
     rows = [(*run, change, due[run]) for run, change in sorted(changes.items())]

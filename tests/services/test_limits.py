@@ -178,11 +178,20 @@ def test_a_limit_can_be_lower_or_off(settings: Any) -> None:
 
     assert [passes() for _ in range(3)] == [True, True, False]
     assert limits.take(limits.READ, 1) is None
-    settings.BULKSMS = {**settings.BULKSMS, "RATE_LIMITS": {"send": 0}}
-    with pytest.raises(RateLimited) as refusal:
-        limits.take(limits.SEND, 1)
-    assert refusal.value.retry_after_s == 60
     assert not RateWindow.objects.filter(key="read/1").exists()
+
+
+@pytest.mark.django_db
+def test_a_limit_that_is_lowered_counts_what_was_let_through_before(settings: Any) -> None:
+    for _ in range(5):
+        passes()
+        virtual_clock.advance(seconds=1)
+
+    for limit, wait in ((5, 55), (3, 57), (1, 59), (0, 60)):
+        settings.BULKSMS = {**settings.BULKSMS, "RATE_LIMITS": {"send-bulk": limit}}
+        with pytest.raises(RateLimited) as refusal:
+            limits.take(limits.SEND_BULK, 1)
+        assert refusal.value.retry_after_s == wait
 
 
 @pytest.mark.django_db
