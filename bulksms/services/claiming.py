@@ -12,7 +12,6 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -23,6 +22,7 @@ from bulksms.models import Campaign, CarrierState, Message, Run, SenderId, Submi
 from bulksms.models.outbox import HIGH, NORMAL
 from bulksms.services import campaigns, choosing, pacing, settlement, stops, suppression
 from bulksms.services.choosing import Lanes
+from bulksms.services.fitting import Claimed, content_of, outbound, rows_that_fit
 from bulksms.services.settlement import Move
 
 MESSAGES, RUNS = Message._meta.db_table, Run._meta.db_table
@@ -31,33 +31,7 @@ MESSAGES, RUNS = Message._meta.db_table, Run._meta.db_table
 OWN_TEXTS = 50
 #: Runs may turn out to have no due row: they are put to sleep and the next ones are looked at.
 TRIES = 5
-#: The error of a queued row whose whole request was refused, with the size of its next one: it goes
-#: on in smaller and smaller requests, apart from fresh rows, until what spoils them is alone.
-SUSPECT = "request_refused:"
 QUEUED_ONLY = frozenset({states.QUEUED})
-
-
-class Claimed(NamedTuple):
-    """One message of a submission, as claimed."""
-
-    id: UUID
-    organisation_id: int
-    campaign_id: UUID
-    number: str
-    sender: str | None
-    text: str | None
-    units: int
-    attempt: int
-    asks: int
-    expires_at: dt.datetime
-    error: str
-
-    @property
-    def reference(self) -> str:
-        return str(self.id) if self.attempt == 1 else f"{self.id}-{self.attempt}"
-
-    def __repr__(self) -> str:
-        return f"<Claimed {self.reference}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +48,35 @@ class Claim:
 
 def claim(carrier: Carrier) -> Claim | None:
     """Take a free slot and a request's worth of due rows; None = no slot, no work, or not now."""
-    now = clock.now()
+    for _ in range(TRIES):
+        found, look_again = _claim_once(carrier, clock.now())
+        if not look_again:
+            break
+    return found
+
+
+def _claim_once(carrier: Carrier, now: dt.datetime) -> tuple[Claim | None, bool]:
+    """The claim, and whether it found runs without a due row: those sleep now, others may wait."""
     with transaction.atomic():
         state = pacing.lock(carrier.name)
         free = _free_slots(carrier, state, now)
         if not free:
-            return None
+            return None, False
         # The last slot is kept for high priority, so that it never waits for a long request.
         lanes = (HIGH,) if free[0] == carrier.window > 1 else (HIGH, NORMAL)
-        found = None
-        for _ in range(TRIES):
-            waiting = choosing.waiting(state, lanes, now)
-            rows = choosing.count(waiting)
-            room = pacing.room(state, carrier, rows, now) if rows else 0
-            found = _claim(carrier, state, free[0], waiting, room, now) if room != 0 else None
-            if found is not None or room == 0:
-                break
+        waiting = choosing.waiting(state, lanes, now)
+        rows = choosing.count(waiting)
+        if not rows:
+            return None, False
+        room = pacing.room(state, carrier, rows, now)
+        found = _claim(carrier, state, free[0], waiting, room, now) if room != 0 else None
         if found is not None:
             left = rows - len(found.rows) - found.refused
             another = len(free) > 1 and (free[1] < carrier.window or bool(waiting[HIGH]))
             if left > 0 and (another or not found.rows):
                 pacing.wake_next(state, carrier, left, now)
-        if rows:
-            state.save()
-    return found
+        state.save()
+    return found, found is None and room != 0
 
 
 def _free_slots(carrier: Carrier, state: CarrierState, now: dt.datetime) -> list[int]:
@@ -122,7 +101,7 @@ def _claim(
     found = [_candidates(carrier, run, share, common[run.campaign_id], now) for run, share in runs]
     candidates = [row for rows in found for row in rows]
     allowed = _last_check(candidates, common, submission_id, now)
-    rows = _fitting(carrier, allowed, common, room)
+    rows = rows_that_fit(carrier, allowed, common, room)
     _note_campaigns(rows, submission_id, now)
     _note_runs(runs, found, rows, refused=len(candidates) - len(allowed), now=now)
     _note_served(state, waiting, runs, rows)
@@ -135,7 +114,7 @@ def _claim(
         lease_until=now + dt.timedelta(seconds=conf.settings.LEASE_S),
         message_ids=[str(row.id) for row in rows],
     )  # fmt: skip
-    return Claim(submission_id, carrier.name, rows, _batch(rows, common, now), refused)
+    return Claim(submission_id, carrier.name, rows, outbound(rows, common, now), refused)
 
 
 # Locks, in their order: runs, campaigns, messages
@@ -200,7 +179,7 @@ def _last_check(
     senders = _approved({row.organisation_id for row in rows})
     refused: dict[UUID, Move] = {}
     for row in rows:
-        sender, _ = _content(row, common)
+        sender, _ = content_of(row, common)
         if (row.organisation_id, row.number) in listed:
             error, detail = suppression.SUPPRESSED, suppression.DETAIL
         elif (row.organisation_id, sender) not in senders:
@@ -214,42 +193,6 @@ def _last_check(
     key = f"check:{submission_id}"
     settlement.apply(list(refused.values()), campaign_ids, key=key, now=now, runs_locked=True)
     return [row for row in rows if row.id not in refused]
-
-
-def _fitting(
-    carrier: Carrier, rows: Sequence[Claimed], common: Mapping[UUID, Campaign], room: int | None
-) -> list[Claimed]:
-    """The rows that go into one request: some carriers take one text (and sender) at a time, some
-    tell results apart by number only, and the pace allows so many parts (the first row always).
-    """
-    kept: list[Claimed] = []
-    numbers: set[str] = set()
-    parts = 0
-    most = _most(carrier, rows)
-    for row in rows:
-        if len(kept) == most:
-            break
-        if kept and _is_suspect(row) != _is_suspect(kept[0]):
-            continue
-        same = not kept or _content(row, common) == _content(kept[0], common)
-        repeated = carrier.matches_by == "number" and row.number in numbers
-        too_much = room is not None and bool(kept) and parts + row.units > room
-        if repeated or too_much or (carrier.one_text_per_request and not same):
-            continue
-        kept.append(row)
-        numbers.add(row.number)
-        parts += row.units
-    return sorted(kept)
-
-
-def _is_suspect(row: Claimed) -> bool:
-    return row.error.startswith(SUSPECT)
-
-
-def _most(carrier: Carrier, rows: Sequence[Claimed]) -> int:
-    if rows and _is_suspect(rows[0]):
-        return min(int(rows[0].error.removeprefix(SUSPECT)), carrier.batch_size)
-    return carrier.batch_size
 
 
 # What is written down
@@ -301,28 +244,9 @@ def _note_served(
     choosing.note_served(state, waiting, served)
 
 
-def _content(row: Claimed, common: Mapping[UUID, Campaign]) -> tuple[str, str]:
-    """(sender, text): the row's own, or its campaign's."""
-    campaign = common[row.campaign_id]
-    return row.sender or campaign.sender, campaign.message if row.text is None else row.text
-
-
 def _approved(organisation_ids: Iterable[int]) -> set[tuple[int, str]]:
     """(organisation id, sender) of all senders that may be used now."""
     approved = SenderId.objects.filter(
         organisation_id__in=organisation_ids, status=SenderId.STATUS.approved
     )
     return set(approved.values_list("organisation_id", "name"))
-
-
-def _batch(
-    rows: Sequence[Claimed], common: Mapping[UUID, Campaign], now: dt.datetime
-) -> list[OutboundSms]:
-    """What the carrier is asked for: the row's own sender and text, or its campaign's."""
-    batch = []
-    for row in rows:
-        sender, text = _content(row, common)
-        expires_at = max(row.expires_at, common[row.campaign_id].expires_at)
-        validity_s = max(int((expires_at - now).total_seconds()), 1)
-        batch.append(OutboundSms(row.reference, row.number, sender, text, row.units, validity_s))
-    return batch

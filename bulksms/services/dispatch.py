@@ -24,7 +24,8 @@ from bulksms import clock, conf, ids, queues, states
 from bulksms.carriers.base import Carrier, Prepared, SubmitResult
 from bulksms.models import CarrierState, Submission
 from bulksms.services import routing, settlement
-from bulksms.services.claiming import SUSPECT, Claim, Claimed, claim
+from bulksms.services.claiming import Claim, claim
+from bulksms.services.fitting import SUSPECT, Claimed
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)

@@ -36,6 +36,8 @@ from bulksms.services import (
     campaigns,
     control,
     dispatch,
+    idempotency,
+    limits,
     refunds,
     resolving,
     routing,
@@ -294,4 +296,6 @@ SWEEPS: dict[str, Callable[[dt.datetime], int]] = {
     "queries": wake_queries,
     "reports": wake_reports,
     "carriers": wake_ready_runs,
+    "rate_windows": limits.prune,
+    "idempotency_keys": idempotency.prune,
 }

@@ -23,7 +23,7 @@ def send_or_repeat(
     kind: str = BULK,
     once: Once | None = None,
 ) -> BulkResult:
-    """:func:`sending.send`, but a repeat of a request with the same references gets the first one's result.
+    """:func:`sending.send`; a repeat with the same references gets the first one's result.
 
     ``once`` is kept only if anything was queued: what failed as a whole may be asked for again.
     Raises ReferenceReused when the references belong to another request (``request_sha256``).

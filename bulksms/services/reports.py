@@ -9,20 +9,19 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
 
 from bulksms import clock, conf, db, queues, states
 from bulksms.carriers.base import MAX_CODE, MAX_REF, ParsedReport
 from bulksms.exceptions import TooManyReports
-from bulksms.models import Message, MessageAttempt, Report
-from bulksms.services import attempts, refunds, settlement
+from bulksms.models import Message, Report
+from bulksms.services import attempts, matching, refunds, settlement
+from bulksms.services.matching import Match
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
@@ -39,8 +38,6 @@ MAX_WAIT_S = 3600
 MAY_MOVE = frozenset({states.SENT, states.UNKNOWN, states.UNCONFIRMED})
 #: "999/999" is more than any text has.
 MAX_PART = 9
-#: What may follow the message id in a reference of ours.
-ATTEMPT = re.compile(r"-[1-9][0-9]{0,3}", re.ASCII)
 
 _STORED = {
     "carrier": db.TEXT, "dedupe_key": db.TEXT, "carrier_ref": db.TEXT, "reference": db.TEXT,
@@ -87,26 +84,6 @@ def _clean(text: str) -> str:
     return text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
-    """A report and the message it speaks of."""
-
-    report: Report
-    message_id: UUID
-    campaign_id: UUID
-    attempt: int
-    #: The attempt that the message is on now.
-    current: int
-    #: The money of this replaced attempt went to the one that replaced it.
-    is_unpaid: bool = False
-    #: It speaks of one part that arrived, and others of its message have not yet.
-    is_part_of_more: bool = False
-
-    @property
-    def is_replaced(self) -> bool:
-        return self.attempt < self.current
-
-
 def apply_once(limit: int = BATCH) -> int:
     """Apply up to ``limit`` stored reports in one transaction; returns how many it took."""
     now = clock.now()
@@ -117,7 +94,7 @@ def apply_once(limit: int = BATCH) -> int:
             .defer("raw", "dedupe_key", "reason", "ended_at", "next_try_at")
             .order_by("id")[:limit]
         )
-        matches = _match(reports)
+        matches = matching.match(reports)
         ended = _apply(reports, matches, now)
         _write(reports, ended, matches, now)
     if len(reports) == limit:
@@ -125,78 +102,11 @@ def apply_once(limit: int = BATCH) -> int:
     return len(reports)
 
 
-# Matching
-
-
-def _split_reference(reference: str) -> tuple[UUID, int] | None:
-    """Our reference is ``<message id>`` or ``<message id>-<attempt>``; None = it is not ours."""
-    tail = reference[36:]
-    if tail and not ATTEMPT.fullmatch(tail):
-        return None
-    try:
-        return UUID(reference[:36]), int(tail[1:] or 1)
-    except ValueError:
-        return None
-
-
-def _match(reports: Sequence[Report]) -> dict[int, _Match]:
-    """Report id -> its message: by our reference first, then by the carrier's id."""
-    by_reference = {r.pk: ours for r in reports if (ours := _split_reference(r.reference))}
-    known = _messages_by_id({message_id for message_id, _ in by_reference.values()})
-    by_reference = {pk: ours for pk, ours in by_reference.items() if ours[0] in known}
-    others = [r for r in reports if r.pk not in by_reference and r.carrier_ref]
-    by_carrier = _messages_by_carrier_ref(others)
-    matches: dict[int, _Match] = {}
-    for report in reports:
-        ours = by_reference.get(report.pk)
-        row = known.get(ours[0]) if ours else by_carrier.get(_key(report))
-        if row is None or row[2] != report.carrier or (ours and ours[1] > row[3]):
-            continue
-        spoken_of = ours[1] if ours else row[4]
-        matches[report.pk] = _Match(report, row[0], row[1], spoken_of, row[3])
-    return matches
-
-
-def _key(report: Report) -> tuple[str, str]:
-    return report.carrier, report.carrier_ref
-
-
-#: Message id, campaign id, carrier, its current attempt, the attempt that was found.
-_Row = tuple[UUID, UUID, str, int, int]
-
-
-def _messages_by_id(ids: set[UUID]) -> dict[UUID, _Row]:
-    rows = Message.objects.filter(id__in=ids) if ids else Message.objects.none()
-    columns = ("id", "campaign_id", "carrier", "attempt", "attempt")
-    return {row[0]: row for row in rows.values_list(*columns)}
-
-
-def _messages_by_carrier_ref(reports: Sequence[Report]) -> dict[tuple[str, str], _Row]:
-    """By the carrier's id of the current attempt, or else of a replaced one."""
-    found: dict[tuple[str, str], _Row] = {}
-    for carrier in {report.carrier for report in reports}:
-        refs = {report.carrier_ref for report in reports if report.carrier == carrier}
-        # The index leaves empty ids out. PostgreSQL sees that it serves a list only if told so.
-        those = Q(carrier=carrier, carrier_ref__in=refs) & ~Q(carrier_ref="")
-        replaced = MessageAttempt.objects.filter(those)
-        late = list(replaced.values_list("message_id", "carrier_ref", "attempt"))
-        known = _messages_by_id({message_id for message_id, _, _ in late})
-        for message_id, ref, attempt in late:
-            if message_id in known:
-                found[carrier, ref] = (*known[message_id][:4], attempt)
-        # A carrier may use an id again: the newest message that still waits for a report is meant.
-        rows = Message.objects.filter(those).order_by(F("done_at").desc(nulls_last=True), "id")
-        columns = ("carrier_ref", "id", "campaign_id", "carrier", "attempt", "attempt")
-        for ref, *row in rows.values_list(*columns):
-            found[carrier, ref] = (row[0], row[1], row[2], row[3], row[4])
-    return found
-
-
 # Applying
 
 
 def _apply(
-    reports: Sequence[Report], matches: dict[int, _Match], now: dt.datetime
+    reports: Sequence[Report], matches: dict[int, Match], now: dt.datetime
 ) -> dict[int, tuple[str, str]]:
     """Report id -> (its new status, the reason)."""
     found = _with_parts([matches[r.pk] for r in reports if r.pk in matches])
@@ -211,7 +121,7 @@ def _apply(
     return ended
 
 
-def _with_parts(matches: Sequence[_Match]) -> list[_Match]:
+def _with_parts(matches: Sequence[Match]) -> list[Match]:
     """Mark reports of parts that arrived while others of their message have not."""
     arrived = [m for m in matches if m.report.part and m.report.state == states.DELIVERED]
     if not arrived:
@@ -245,7 +155,7 @@ def _parts_of(report: Report) -> int:
     return int(parts) if parts.isdecimal() else 1
 
 
-def _arrived_late(old: Sequence[_Match]) -> list[_Match]:
+def _arrived_late(old: Sequence[Match]) -> list[Match]:
     """Reports for replaced attempts move nothing, with one exception, which this finds.
 
     "delivered" while the new attempt is still queued: the message has arrived, so the new attempt
@@ -263,9 +173,9 @@ def _arrived_late(old: Sequence[_Match]) -> list[_Match]:
     ]
 
 
-def _first_of_each(matches: Sequence[_Match]) -> tuple[list[_Match], list[_Match]]:
-    first: dict[UUID, _Match] = {}
-    rest: list[_Match] = []
+def _first_of_each(matches: Sequence[Match]) -> tuple[list[Match], list[Match]]:
+    first: dict[UUID, Match] = {}
+    rest: list[Match] = []
     for match in matches:
         if match.message_id in first:
             rest.append(match)
@@ -274,7 +184,7 @@ def _first_of_each(matches: Sequence[_Match]) -> tuple[list[_Match], list[_Match
     return list(first.values()), rest
 
 
-def _apply_round(batch: Sequence[_Match], now: dt.datetime) -> dict[int, tuple[str, str]]:
+def _apply_round(batch: Sequence[Match], now: dt.datetime) -> dict[int, tuple[str, str]]:
     moved = settlement.apply(
         [_move(match) for match in batch],
         {match.campaign_id for match in batch},
@@ -299,13 +209,13 @@ def _apply_round(batch: Sequence[_Match], now: dt.datetime) -> dict[int, tuple[s
     return ended
 
 
-def _cause(batch: Sequence[_Match]) -> str:
+def _cause(batch: Sequence[Match]) -> str:
     """Names this batch in the ledger: each try of a report is in one committed batch only."""
     first = min((match.report for match in batch), key=lambda report: report.pk)
     return f"report:{first.pk}.{first.tries}"
 
 
-def _move(match: _Match) -> Move:
+def _move(match: Match) -> Move:
     """Something on its way is proof of acceptance: an unknown message is sent."""
     report = match.report
     if match.is_replaced:
@@ -325,7 +235,7 @@ def _move(match: _Match) -> Move:
     )
 
 
-def _not_recorded_yet(matches: Sequence[_Match]) -> set[UUID]:
+def _not_recorded_yet(matches: Sequence[Match]) -> set[UUID]:
     """Of these messages, those still queued or being asked for: their report came too early."""
     early = (states.QUEUED, states.SENDING)
     ids = [match.message_id for match in matches]
@@ -335,7 +245,7 @@ def _not_recorded_yet(matches: Sequence[_Match]) -> set[UUID]:
 
 
 def _write(
-    reports: Sequence[Report], ended: dict[int, tuple[str, str]], matches: dict[int, _Match],
+    reports: Sequence[Report], ended: dict[int, tuple[str, str]], matches: dict[int, Match],
     now: dt.datetime,
 ) -> None:  # fmt: skip
     rows = []
