@@ -31,7 +31,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-postgres test-sqlite test-hostile openapi fuzz test-brokers test-cov properties mutants \
         browser crash chaos matrix versus bench-simulator plans lint format types contracts migrations-check bench \
-        wheel clean distclean
+        docs reference wheel clean distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -118,6 +118,13 @@ plans: $(READY)  ## every statement of the hot paths explained over 1,000,000 fi
 
 bench-simulator: $(READY)  ## how much the fake carrier takes: messages, reports, memory
 	@$(PY) -m tests.benchmarks.bench_simulator --memory
+
+docs: $(READY)  ## the documentation as HTML in build/docs; a warning is an error
+	@$(PY) -m sphinx -q -W --keep-going -d build/doctrees -b html docs build/docs
+	@echo build/docs/index.html
+
+reference: $(READY)  ## writes the pages of docs/reference that come from the code
+	@$(PY) -m tests.docs.generate
 
 wheel: $(READY)  ## dist/*.whl and dist/*.tar.gz
 	@rm -rf build dist

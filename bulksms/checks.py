@@ -7,11 +7,12 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connection, router
 from django.db import Error as DatabaseError
-from django.db import connection
 
 from bulksms import clock, conf
-from bulksms.services import refunds, routing
+from bulksms.models import Message
+from bulksms.services import limits, refunds, routing
 
 
 def broker_is_configured() -> bool:
@@ -24,6 +25,8 @@ def register() -> None:
     for check in (
         check_broker,
         check_settings,
+        check_limits,
+        check_router,
         check_time_zones,
         check_clock,
         check_carriers,
@@ -55,6 +58,33 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
         checks.Error(f"BULKSMS has no setting {name!r}.", "Look for a typo.", id="bulksms.E003")
         for name in sorted(set(given) - conf.NAMES)
     ]
+
+
+def check_limits(**_: Any) -> list[checks.CheckMessage]:
+    given = conf.settings.RATE_LIMITS
+    known = ", ".join(sorted(limits.DEFAULTS))
+    return [
+        checks.Error(
+            f"BULKSMS['RATE_LIMITS'] has a wrong entry {name!r}.",
+            f"One of {known}, and a number of requests a minute or None.",
+            id="bulksms.E022",
+        )
+        for name, value in given.items()
+        if name not in limits.DEFAULTS or not (value is None or _is_count(value))
+    ]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def check_router(**_: Any) -> list[checks.CheckMessage]:
+    """All of ours is in one database: money and messages are written in one transaction."""
+    for alias in {router.db_for_read(Message), router.db_for_write(Message)} - {DEFAULT_DB_ALIAS}:
+        text = f"A database router sends bulksms to {alias!r}."
+        hint = "Let it answer None for the app label bulksms: it needs the default database."
+        return [checks.Error(text, hint, id="bulksms.E023")]
+    return []
 
 
 def check_time_zones(**_: Any) -> list[checks.CheckMessage]:

@@ -31,20 +31,26 @@ class Settings:
     #: Limit -> requests a minute, None = no limit; what is not named keeps its default
     #: (``services.limits.DEFAULTS``).
     RATE_LIMITS: Mapping[str, int | None] = field(default_factory=dict)
+    #: In one request; more are refused.
     MAX_RECIPIENTS: int = 10_000
+    #: SMS parts of one text; a longer one is refused.
     MAX_PARTS: int = 10
     #: How far ahead a message may be scheduled.
     MAX_SCHEDULE_DAYS: int = 180
     #: ``priority: high`` is for a few urgent messages, not for campaigns.
     HIGH_PRIORITY_MAX_RECIPIENTS: int = 100
+    #: Of a request to the API.
     MAX_BODY_BYTES: int = 16 * 1024 * 1024
+    #: Of a carrier's callback.
     MAX_REPORT_BODY_BYTES: int = 1024 * 1024
+    #: Delivery reports in one callback.
     MAX_REPORTS_PER_CALL: int = 1_000
     #: Reports of one carrier that may wait for a message to match; above it no more are taken.
     MAX_PARKED_REPORTS: int = 100_000
 
     #: What an answer may take to come; past it the messages of that request are ``unknown``.
     SUBMIT_TIMEOUT_S: float = 30.0
+    #: What a connection to a carrier may take; past it nothing was sent.
     CONNECT_TIMEOUT_S: float = 5.0
     #: How long a worker owns a submission. Longer than connect + submit time-out.
     LEASE_S: float = 60.0
@@ -62,7 +68,9 @@ class Settings:
     #: How long after every deadline the audit waits before it calls a row or a hold overdue.
     AUDIT_SLACK_S: int = 3600
 
+    #: How often the tick looks for due and lost work.
     TICK_S: float = 1.0
+    #: After so long without a beat another worker takes the tick over. At least twice ``TICK_S``.
     TICK_LEASE_S: float = 10.0
     #: The longest that ``queues.wake`` may take, whatever the broker does.
     WAKE_TIMEOUT_S: float = 0.4

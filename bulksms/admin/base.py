@@ -124,6 +124,8 @@ class BaseAdmin(_ModelAdmin[_M]):
         self, request: HttpRequest, template: str, *, title: str, **context: Any
     ) -> TemplateResponse:
         """A page of ours in the admin's frame."""
+        # Addresses are those of the site that the page is in, should there be several.
+        request.current_app = self.admin_site.name
         frame = {
             **self.admin_site.each_context(request),
             "opts": self.opts, "media": self.media, "title": title, **context,

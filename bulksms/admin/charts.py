@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 720, 200
+WIDTH, HEIGHT = 1080, 240
 LEFT, BOTTOM, TOP = 44, 22, 8
 
 
@@ -88,14 +88,13 @@ def per_minute(
 
 
 def nice(most: int) -> int:
-    """A round number not below ``most`` that four lines divide well."""
+    """The smallest of 4, 8, 12, 20, 40, 60, 80, 120, 200 ... not below ``most``."""
     size = 4
-    while size < most:
-        for factor in (2, 2.5, 2):
-            size = int(size * factor)
-            if size >= most:
-                break
-    return size
+    while True:
+        for top in (size, size * 3 // 2, size * 2, size * 3, size * 5):
+            if top >= most and top % 4 == 0:  # four lines divide it
+                return top
+        size *= 10
 
 
 def short(count: float) -> str:

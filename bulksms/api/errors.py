@@ -72,6 +72,7 @@ STATUSES: Mapping[type[BulkSmsError], int] = {
     exceptions.RateLimited: 429,
     exceptions.SendingStopped: 503,
     exceptions.WalletBusy: 503,
+    exceptions.TooManyReports: 503,
     InvalidBody: 400,
     LengthRequired: 411,
     BodyTooLarge: 413,

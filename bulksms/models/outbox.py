@@ -74,6 +74,9 @@ class Campaign(models.Model):
     finished_at = models.DateTimeField(null=True)
     #: Cancelled then: what comes back to its queue is cancelled too.
     cancelled_at = models.DateTimeField(null=True)
+    #: Retention: its numbers and texts are gone; its rows are gone too.
+    blanked_at = models.DateTimeField(null=True)
+    pruned_at = models.DateTimeField(null=True)
     #: Retries asked for so far; also the round of the newest hold.
     round = models.PositiveIntegerField(default=0)
 
@@ -123,6 +126,16 @@ class Campaign(models.Model):
                 fields=("cancelled_at",),
                 condition=Q(cancelled_at__isnull=False, queued_count__gt=0),
                 name="bulksms_campaign_cancelling",
+            ),
+            models.Index(
+                fields=("finished_at",),
+                condition=Q(finished_at__isnull=False, blanked_at=None),
+                name="bulksms_campaign_to_blank",
+            ),
+            models.Index(
+                fields=("finished_at",),
+                condition=Q(finished_at__isnull=False, pruned_at=None),
+                name="bulksms_campaign_to_prune",
             ),
         )
 

@@ -106,6 +106,12 @@ class Hold(CreatedModel):
     #: Rows of this hold ended while the wallet was locked: the tick releases their share.
     release_due_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    #: What its rows came to, written when retention deletes them: their price, and what of it was
+    #: captured, released and refunded. Null while the rows are there.
+    rows_price_micros = models.BigIntegerField(null=True)
+    rows_captured_micros = models.BigIntegerField(null=True)
+    rows_released_micros = models.BigIntegerField(null=True)
+    rows_refunded_micros = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = (

@@ -47,6 +47,7 @@ def pause(organisation: Organisation, campaign_id: UUID) -> Changed:
     """
     with transaction.atomic():
         campaign = _lock(organisation, campaign_id)
+        _check_not_cancelled(campaign)
         if not campaign.queued_count + campaign.sending_count:
             raise Conflict(
                 f"Nothing of this campaign waits any more: it is {campaign.status}.",
@@ -66,6 +67,7 @@ def resume(organisation: Organisation, campaign_id: UUID) -> Changed:
     now = clock.now()
     with transaction.atomic():
         campaign = _lock(organisation, campaign_id)
+        _check_not_cancelled(campaign)
         if campaign.status != states.PAUSED:
             raise Conflict(f"This campaign is {campaign.status}.", code="not_paused")
         _set_paused(campaign, paused=False)
@@ -158,6 +160,12 @@ def _lock(organisation: Organisation, campaign_id: UUID) -> Campaign:
     settlement.lock_runs([campaign_id])
     campaigns.lock([campaign_id])
     return campaigns.get(organisation, campaign_id)
+
+
+def _check_not_cancelled(campaign: Campaign) -> None:
+    """What is cancelled and still being ended would go on after a pause. Raises Conflict."""
+    if campaign.cancelled_at is not None and campaign.finished_at is None:
+        raise Conflict("This campaign is being cancelled.", code="being_cancelled")
 
 
 def _set_paused(campaign: Campaign, *, paused: bool) -> None:

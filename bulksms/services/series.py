@@ -180,9 +180,10 @@ class Series:
         the whole series may cost. Raises as ``send_bulk`` does, PaymentRequired also for want of
         money; Conflict when somebody else sends the same series at this moment.
         """
-        which = "messages" if isinstance(items[0], Mapping) else "recipients"
+        has_own = isinstance(items[0], Mapping)
         request = BulkRequest(
-            **{which: items}, message=options.message, sender_id=options.sender_id,
+            recipients=None if has_own else items, messages=items if has_own else None,
+            message=options.message, sender_id=options.sender_id,
             scheduled_at=options.scheduled_at, priority=options.priority, name=options.name,
             tags=tuple(options.tags), metadata={**options.metadata, LAST: str(last)},
             reference=f"{self.key}#{len(self.campaigns) + 1}", on_insufficient_funds=REJECT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from shop.settings import *  # noqa: F403
-from shop.settings import BULKSMS
+from shop.settings import BULKSMS, MIDDLEWARE
 
 DEBUG = False
 SECRET_KEY = os.environ["SECRET_KEY"]
@@ -35,7 +35,7 @@ DATABASES = {
     }
 }
 
-MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", *MIDDLEWARE]
 BULKSMS = {
     **BULKSMS,
     # Below the 25 s that a worker gets to stop, so that no stop cuts off a request.

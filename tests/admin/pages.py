@@ -16,9 +16,9 @@ from bulksms.models import Campaign, Message, Organisation
 from bulksms.services import reports
 from bulksms.testing import drain
 from tests.factories import kenyan_numbers
-from tests.harness import FakeCarrier, fake_carrier
+from tests.harness import fake_carrier
 
-UNANSWERED = [{"match": {}, "fault": {"type": "timeout_before"}}]
+UNANSWERED = [{"match": {}, "lose_request": {"how": "reset"}}]
 
 
 def url(name: str, *args: object) -> str:
@@ -54,9 +54,11 @@ def send(organisation: Organisation, how_many: int = 3, **options: Any) -> Campa
 def end_as(campaign: Campaign, status: str, code: str = "027") -> None:
     """Every message of the campaign is sent, and reported like this."""
     drain()
-    ids = Message.objects.filter(campaign=campaign).values_list("id", flat=True)
+    rows = Message.objects.filter(campaign=campaign).values_list("id", "attempt")
+    references = [f"{id_}" if attempt == 1 else f"{id_}-{attempt}" for id_, attempt in rows]
     reports.store(
-        "main", [ParsedReport(f"{uuid4()}", "", str(id_), status, code, "{}") for id_ in ids]
+        "main",
+        [ParsedReport(f"{uuid4()}", "", name, status, code, "{}") for name in references],
     )
     reports.apply_once()
 
@@ -67,8 +69,3 @@ def make_unknown(organisation: Organisation, how_many: int = 1) -> Campaign:
         campaign = send(organisation, how_many)
         drain()
     return campaign
-
-
-__all__ = [
-    "FakeCarrier", "end_as", "hidden", "make_unknown", "post", "said", "send", "url",
-]  # fmt: skip

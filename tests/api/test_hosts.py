@@ -12,6 +12,8 @@ from asgiref.sync import async_to_sync
 from django.test import AsyncClient
 from django.urls import include, path, resolve, reverse
 
+from bulksms import checks
+from tests.api import hostile
 from tests.api.helpers import Api, assert_problem
 from tests.factories import make_key, make_organisation
 
@@ -57,6 +59,33 @@ def test_under_asgi() -> None:
     )
 
     assert (answer.status_code, answer.json()["queued"]) == (201, 1)
+
+
+class Elsewhere:
+    """A router that sends everything to another database."""
+
+    def db_for_read(self, *_: object, **__: object) -> str:
+        return "elsewhere"
+
+
+def test_a_router_that_sends_us_elsewhere_is_an_error(settings) -> None:
+    assert checks.check_router() == []
+    settings.DATABASE_ROUTERS = [hostile.Router()]
+    assert checks.check_router() == []
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+
+    (found,) = checks.check_router()
+    assert found.id == "bulksms.E023"
+
+
+@pytest.mark.parametrize("wrong", [{"sendbulk": 60}, {"send": "60"}, {"send": -1}, {"send": True}])
+def test_a_limit_that_is_none_is_an_error(settings, wrong) -> None:
+    settings.BULKSMS = {**settings.BULKSMS, "RATE_LIMITS": {"read": None, "send-bulk": 0}}
+    assert checks.check_limits() == []
+    settings.BULKSMS = {**settings.BULKSMS, "RATE_LIMITS": wrong}
+
+    (found,) = checks.check_limits()
+    assert found.id == "bulksms.E022"
 
 
 @pytest.mark.slow

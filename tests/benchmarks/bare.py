@@ -98,8 +98,8 @@ def _sent(bare: psycopg.Connection, ids: list[Any]) -> list[str]:
 def _reported(bare: psycopg.Connection, ids: list[Any], refs: list[str]) -> None:
     bare.execute(
         "INSERT INTO bare_report (carrier, dedupe_key, carrier_ref, reference, state, code,"
-        " raw, status, reason, tries, received_at)"
-        " SELECT 'main', v.ref, v.ref, v.k::text, 'delivered', '', %s, 'new', '', 0, now()"
+        " part, raw, status, reason, tries, received_at)"
+        " SELECT 'main', v.ref, v.ref, v.k::text, 'delivered', '', '', %s, 'new', '', 0, now()"
         " FROM unnest(%s::uuid[], %s::text[]) AS v(k, ref)",
         ["x" * 200, ids, refs],
     )

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 
+from bulksms import outages
 from tests.chaos.servers import Broker, Postgres
 
 
@@ -28,6 +29,13 @@ class Servers:
             self._brokers[kind] = kind(self._folder / kind.name)
             self._cleanup.callback(self._brokers[kind].close)
         return self._brokers[kind]
+
+
+@pytest.fixture(autouse=True)
+def _the_database_is_there() -> Iterator[None]:
+    """An outage is remembered by the process: none is left to the next test."""
+    yield
+    outages.database.ended()
 
 
 @pytest.fixture(scope="session")

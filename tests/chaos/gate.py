@@ -25,7 +25,7 @@ class Gate:
 
     def refuse(self) -> None:
         """As a server that is stopped: connections are closed, new ones refused."""
-        self._listener.close()
+        self._stop_listening()
         self._cut()
 
     def fall_silent(self) -> None:
@@ -42,8 +42,13 @@ class Gate:
 
     def close(self) -> None:
         self._ended.set()
-        self._listener.close()
+        self._stop_listening()
         self._cut()
+
+    def _stop_listening(self) -> None:
+        with suppress(OSError):  # also for the thread that waits in accept(): it holds the port
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def _cut(self) -> None:
         for sock in tuple(self._open):
@@ -51,8 +56,9 @@ class Gate:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _accept(self, listener: socket.socket) -> None:
+        listener.settimeout(_LOOK_S)
+
         def loop() -> None:
-            listener.settimeout(_LOOK_S)
             while True:
                 try:
                     client, _ = listener.accept()

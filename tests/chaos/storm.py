@@ -150,6 +150,8 @@ class Storm:
         ]  # fmt: skip
         without_row = {ref[:36] for ref in self._world.accepted_references()} - set(rows)
         figures.lost = len(unended) + len(without_row) + figures.messages - len(rows)
+        if oracle["faults"]:
+            notes.append(f"seed {figures.seed}: the carrier's own faults {oracle['faults']}")
         twice = oracle["duplicates"]
         figures.duplicates = f"{twice['by_reference']} {twice['by_content']}"
         figures.faults = "; ".join(found["faults"]) or "silent"

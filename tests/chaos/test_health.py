@@ -20,7 +20,7 @@ from bulksms.testing import virtual_clock
 from tests.factories import kenyan_numbers, make_organisation
 from tests.harness import fake_carrier
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +93,7 @@ def test_a_broker_that_is_away_is_degraded_but_requests_are_welcome(client: Clie
     assert ask(client, "/health/ready/")[0] == 200
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_away")
 def test_without_the_database_nothing_is_ready_but_the_process_lives(client: Client) -> None:
     status, body = ask(client, "/health/")

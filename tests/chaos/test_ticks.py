@@ -18,7 +18,9 @@ from tests.concurrency.conftest import at_once
 from tests.factories import kenyan_numbers, make_organisation
 from tests.harness import FakeCarrier, fake_carrier
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+#: For what runs in threads or closes the connection.
+real_transactions = pytest.mark.django_db(transaction=True)
 
 THREADS = 8
 EACH = 120
@@ -58,6 +60,7 @@ def leave_work_of_every_kind() -> None:
 
 
 @pytest.mark.postgres
+@real_transactions
 def test_eight_ticks_at_once_do_each_due_thing_once(carrier: FakeCarrier) -> None:
     leave_work_of_every_kind()
 
@@ -78,6 +81,7 @@ def test_eight_ticks_at_once_do_each_due_thing_once(carrier: FakeCarrier) -> Non
 
 
 @pytest.mark.postgres
+@real_transactions
 def test_eight_ticks_at_once_pay_for_each_ended_message_once(carrier: FakeCarrier) -> None:
     leave_work_of_every_kind()
 
@@ -111,6 +115,7 @@ def test_a_tick_whose_owner_stands_still_moves_within_fifteen_seconds() -> None:
     assert not reconcile.take_lease("frozen"), "it wakes, and sees that it is too late"
 
 
+@real_transactions
 def test_a_tick_that_is_stopped_leaves_the_lease_to_the_next() -> None:
     ticker = Ticker()
     ticker._beat()
@@ -121,6 +126,7 @@ def test_a_tick_that_is_stopped_leaves_the_lease_to_the_next() -> None:
     assert reconcile.take_lease("next")
 
 
+@real_transactions
 def test_a_tick_that_lost_its_lease_takes_nothing_away_when_it_stops() -> None:
     ticker = Ticker()
     assert reconcile.take_lease("owner")
@@ -130,6 +136,7 @@ def test_a_tick_that_lost_its_lease_takes_nothing_away_when_it_stops() -> None:
     assert not reconcile.take_lease("next")
 
 
+@real_transactions
 def test_a_tick_survives_a_failure_that_nobody_thought_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,6 +157,7 @@ def test_a_tick_survives_a_failure_that_nobody_thought_of(
     assert [record.message for record in caplog.records] == ["bulksms: a tick failed"]
 
 
+@real_transactions
 def test_a_database_that_is_away_is_told_of_once_and_so_is_its_return(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

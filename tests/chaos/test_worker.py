@@ -53,7 +53,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     return waiting
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", LOST, ids=repr)
 def test_a_lost_database_is_told_of_once_however_many_nudges_meet_it(
     error: Exception, asked: list[Exception], caplog: pytest.LogCaptureFixture
@@ -67,7 +66,6 @@ def test_a_lost_database_is_told_of_once_however_many_nudges_meet_it(
     assert events == ["database.lost", "database.back"]
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", COMPLAINTS, ids=lambda error: repr(error.__cause__))
 def test_what_a_reachable_database_complains_of_is_raised(
     error: Exception, asked: list[Exception]

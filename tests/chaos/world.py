@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,11 @@ class World:
 
     def __init__(
         self, folder: Path, database: Postgres, broker: Broker, gate: Gate, *, seed: int,
-        latency: object, max_batch: int, defaults: bool,
+        latency: object, max_batch: int, defaults: bool, faults: Sequence[object],
     ) -> None:  # fmt: skip
         self.folder, self.database, self.broker, self.gate = folder, database, broker, gate
-        self.seed, self.latency = seed, latency
+        self.seed = seed
+        self._rules = [{"name": "busy", "latency": latency}, *faults]
         self.carrier_url = f"http://127.0.0.1:{free_port()}"
         self.site_port = free_port()
         self.env = {
@@ -83,7 +84,7 @@ class World:
 
     def _start_simulator(self) -> None:
         rules = self.folder / "rules.json"
-        rules.write_text(json.dumps([{"name": "busy", "latency": self.latency}]))
+        rules.write_text(json.dumps(self._rules))
         port = self.carrier_url.rpartition(":")[2]
         report_url = f"http://127.0.0.1:{self.site_port}/callbacks/main/{chaos.TOKEN}/"
         command = [
@@ -171,6 +172,7 @@ def answers(url: str) -> bool:
 def open_world(
     folder: Path, database: Postgres, broker: Broker, *, seed: int = 1,
     latency: object = (1.0, 2.5), max_batch: int = 50, defaults: bool = False,
+    faults: Sequence[object] = (),
 ) -> Iterator[World]:  # fmt: skip
     """An installation of its own in an empty database and an empty broker."""
     with ExitStack() as cleanup:
@@ -181,7 +183,7 @@ def open_world(
             broker.empty()
         world = World(
             folder, database, broker, gate, seed=seed, latency=latency, max_batch=max_batch,
-            defaults=defaults,
+            defaults=defaults, faults=faults,
         )  # fmt: skip
         cleanup.callback(world.close)
         yield world

@@ -1,7 +1,7 @@
 """A server with one organisation that can pay for everything; counts what it answers.
 
-Reads its address's port and its limits from the command line, prints one JSON line when it is up and
-one more with all counts when its standard input is closed.
+Takes its database and "limited" or "unlimited" as arguments. Prints one JSON line when it is up,
+does each deed that it is told on its standard input, and prints all counts when that is closed.
 """
 
 from __future__ import annotations
@@ -36,28 +36,40 @@ class Quiet(WSGIRequestHandler):
 
 
 class Counted:
-    """Counts (name of the address, method, status)."""
+    """Counts (name of the address, method, status, error code)."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self.app = app
-        self.counts: Counter[tuple[str, str, int]] = Counter()
+        self.counts: Counter[tuple[str, str, int, str]] = Counter()
         self.lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         name = self._name(environ["PATH_INFO"])  # Django changes it
+        statuses: list[int] = []
 
         def start(status: str, headers: Any, *rest: Any) -> Any:
-            with self.lock:
-                self.counts[name, environ["REQUEST_METHOD"], int(status[:3])] += 1
+            statuses.append(int(status[:3]))
             return start_response(status, headers, *rest)
 
-        return self.app(environ, start)
+        body = b"".join(self.app(environ, start))
+        with self.lock:
+            self.counts[name, environ["REQUEST_METHOD"], statuses[-1], _code(body)] += 1
+        return [body]
 
     def _name(self, path: str) -> str:
         try:
             return resolve(path.encode("latin-1").decode("utf-8", "replace")).url_name or "-"
         except Resolver404:
             return "-"
+
+
+def _code(body: bytes) -> str:
+    """An error answer's code and the first field that it names; "" for others."""
+    found = json.loads(body) if body.startswith(b"{") else {}
+    if "code" not in found:
+        return ""
+    field = next((fault["field"] for fault in found.get("errors", [])), "")
+    return f"{found['code']} {field}".strip()
 
 
 def configure(database: str, *, limited: bool) -> None:
@@ -69,7 +81,11 @@ def configure(database: str, *, limited: bool) -> None:
         INSTALLED_APPS=["bulksms"],
         DATABASES={"default": database_from_url(database)},
         DRAMATIQ_BROKER=None,
-        LOGGING={"version": 1, "disable_existing_loggers": True},
+        LOGGING={
+            "version": 1,
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "level": "ERROR"}},
+            "loggers": {"django": {"handlers": ["stderr"], "level": "ERROR"}},
+        },
         BULKSMS={
             "CARRIERS": {"main": {"BACKEND": "bulksms.carriers.locmem.LocmemCarrier"}},
             "RATE_LIMITS": {} if limited else OFF,
@@ -84,7 +100,7 @@ def prepare() -> dict[str, Any]:
     import datetime as dt
 
     from bulksms import clock, send_bulk
-    from bulksms.services import control, keys
+    from bulksms.services import control, keys, organisations
     from tests.factories import kenyan_numbers, make_organisation
 
     organisation = make_organisation(credit_limit_micros=None)
@@ -99,8 +115,10 @@ def prepare() -> dict[str, Any]:
         if number % 4 == 0:
             control.pause(organisation, sent.id)
         ids.append(str(sent.id))
+    organisations.register_sender(organisation, "TUKUPAY")  # the examples of the outbox dialect
     reader = keys.create(organisation, scopes=("read",))[1]
-    return {"key": key, "reader": reader, "campaigns": ids}
+    poor = keys.create(make_organisation(balance_micros=0))[1]
+    return {"key": key, "reader": reader, "poor": poor, "campaigns": ids}
 
 
 def stop_sending() -> None:

@@ -132,8 +132,8 @@ BUGS = (
     Bug(
         "the same idempotency key sends twice",
         "bulksms/services/sending.py",
-        "            if first is not None:\n                return _replay(first)",
-        "            if first is None and False:\n                return _replay(first)",
+        "            if first is not None:\n                return replay(first)",
+        "            if first is None and False:\n                return replay(first)",
         f"{OPTIONS}::test_the_same_key_is_the_same_request_once",
     ),
     Bug(

@@ -121,6 +121,8 @@ class Start:
     parts_per_second: int | None = None
     at_deadline: str = "capture"
     balance: int = 20
+    #: What both carriers do at first: the name of a rule.
+    behaviour: str = ""
 
 
 @dataclass
@@ -152,8 +154,8 @@ class World:
     suppressed: dict[tuple[int | None, str], int] = field(default_factory=dict)
     #: organisation -> [(key, micros)] of its top-ups; reversed ones are taken out.
     top_ups: dict[int, list[str]] = field(default_factory=dict)
-    #: organisation -> price of a unit.
-    prices: dict[int, int] = field(default_factory=dict)
+    #: organisation -> {from when: price of a unit}.
+    rates: dict[int, dict[Any, int]] = field(default_factory=dict)
     #: (organisation, key) -> (request, campaign, when): idempotency keys.
     keys: dict[tuple[int, int], tuple[Any, UUID, Any]] = field(default_factory=dict)
     #: (when, carrier, parts) of every request, for the pace.
@@ -197,7 +199,7 @@ class World:
     def _organisation(self) -> Organisation:
         owner = make_organisation(balance_micros=0, price_micros=PRICE, sender=SENDERS[0])
         organisations.register_sender(owner, SENDERS[1])
-        self.prices[owner.pk], self.top_ups[owner.pk] = PRICE, []
+        self.rates[owner.pk], self.top_ups[owner.pk] = {}, []
         return owner
 
     def close(self) -> None:
@@ -223,6 +225,11 @@ class World:
         owner = self.organisations[which % 2]
         self.actor = owner.pk
         return owner
+
+    def price(self, owner: Organisation) -> int:
+        """Of a unit, now (the clock may have been moved back)."""
+        known = self.rates[owner.pk]
+        return known[max(at)] if (at := [at for at in known if at <= self.now]) else PRICE
 
     def as_plan(self) -> str:
         """The example as a file that ``python -m tests.soak --plan`` plays."""

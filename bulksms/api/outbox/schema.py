@@ -101,13 +101,19 @@ def _operation(
     body_required: bool = True,
     parameters: Sequence[Json] = (),
     errors: Sequence[int] = (),
+    entry_id: str = "",
 ) -> Json:
-    """``answers``: status -> schema; ``errors``: further statuses with an Error."""
+    """``answers``: status -> schema; ``errors``: further statuses with an Error.
+
+    ``entry_id``: where an answer has the id of an entry that other operations take.
+    """
     responses: dict[str, Json] = {}
     for status, schema in answers.items():
         responses[str(status)] = {
             "description": "Done.", "headers": _LIMITS, "content": content(ref(schema)),
         }  # fmt: skip
+        if entry_id:
+            responses[str(status)]["links"] = _links(f"$response.body#/{entry_id}")
     for status in sorted({*_EVERYWHERE, *errors, *(_BODY if body else ())}):
         responses[str(status)] = {"$ref": f"#/components/responses/Error{status}"}
     found: Json = {
@@ -121,21 +127,31 @@ def _operation(
     return found
 
 
+def _links(entry_id: str) -> Json:
+    """What the id of an answer's entry is good for."""
+    found: Json = {
+        name: {"operationId": name, "parameters": {"outbox_id": entry_id}}
+        for name in ("getEntry", "retry")
+    }
+    cancel = {"operationId": "cancelSchedule", "requestBody": {"scheduleId": entry_id}}
+    return found | {"cancelSchedule": cancel}
+
+
 OPERATIONS: dict[tuple[str, str], Json] = {
     ("send-bulk", "POST"): _operation(
-        "sendBulk", "Send one text to up to 10,000 recipients (an object), or a text each (an array)",
+        "sendBulk", "Send one text to up to 10,000 recipients, or (an array) a text each",
         {201: "BulkAnswer"}, body="SendBulk", example=EXAMPLE, parameters=[KEY, PREFER],
-        errors=_SENDING,
+        errors=_SENDING, entry_id="bulkOutboxEntry/outboxId",
     ),
     ("send", "POST"): _operation(
         "send", "Send one SMS", {201: "OneEntry"}, body="Send", example=ONE,
-        parameters=[KEY, PREFER], errors=_SENDING,
+        parameters=[KEY, PREFER], errors=_SENDING, entry_id="outboxEntry/outboxId",
     ),
     ("schedule", "POST"): _operation(
         "schedule", "Send later, at a time as the clocks of a zone show it", {201: "Scheduled"},
         body="Schedule",
         example={**ONE, "scheduleTime": "2026-01-31T08:00:00", "timeZone": "Africa/Nairobi"},
-        parameters=[KEY], errors=_SENDING,
+        parameters=[KEY], errors=_SENDING, entry_id="scheduleId",
     ),
     ("cancel-schedule", "POST"): _operation(
         "cancelSchedule", "Do not send what waits for its time", {200: "Cancelled"},

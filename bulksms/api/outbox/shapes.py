@@ -51,10 +51,16 @@ COMMON: dict[str, Json] = {
     "priority": {"enum": ["normal", "high", None]},
 }
 WHEN: dict[str, Json] = {"scheduleTimestamp": or_null(MOMENT)}
+#: With an offset of its own, or as the clocks of a zone show it.
+INSTANT: dict[str, Json] = {"scheduleTime": MOMENT, "timeZone": {"type": "null"}}
 LOCAL: dict[str, Json] = {
-    "scheduleTime": {"type": "string", "examples": ["2026-01-31T08:00:00"]},
-    "timeZone": or_null({"type": "string", "examples": ["Africa/Nairobi"]}),
-}
+    "scheduleTime": {
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?$",
+        "examples": ["2026-01-31T08:00:00"],
+    },
+    "timeZone": {"type": "string", "examples": ["Africa/Nairobi"]},
+}  # fmt: skip
 BULK: dict[str, Json] = {
     "recipients": array(ANYTHING, minItems=1, maxItems=10_000), "message": MESSAGE, **COMMON,
 }  # fmt: skip
@@ -149,8 +155,11 @@ SCHEMAS: dict[str, Json] = {
     "Send": either_name({**SINGLE, **WHEN}, "message"),
     "Schedule": {
         "anyOf": [
-            form({**BULK, **LOCAL}, required=["recipients", "message", "scheduleTime"]),
-            *either_name({**SINGLE, **LOCAL}, "message", "scheduleTime")["anyOf"],
+            form({**BULK, **LOCAL},
+                 required=["recipients", "message", "scheduleTime", "timeZone"]),
+            form({**BULK, **INSTANT}, required=["recipients", "message", "scheduleTime"]),
+            *either_name({**SINGLE, **LOCAL}, "message", "scheduleTime", "timeZone")["anyOf"],
+            *either_name({**SINGLE, **INSTANT}, "message", "scheduleTime")["anyOf"],
         ]
     },
     "ScheduleId": form({"scheduleId": TEXT}, required=["scheduleId"]),

@@ -23,8 +23,8 @@ from bulksms.services import (
     entry_pages,
     idempotency,
     limits,
+    repeats,
     retrying,
-    sending,
 )
 from bulksms.services.sending import BulkResult
 from bulksms.services.validation import BulkRequest
@@ -60,7 +60,7 @@ class _SendView(OutboxView):
     def send(self, order: BulkRequest, kind: str) -> HttpResponse:
         if order.priority == HIGH:
             self.require("priority")
-        result = sending.send_or_repeat(self.organisation, order, kind=kind, once=self.once)
+        result = repeats.send_or_repeat(self.organisation, order, kind=kind, once=self.once)
         return self.replayed(self.answer(result), result.replayed)
 
     def answer(self, result: BulkResult) -> HttpResponse:

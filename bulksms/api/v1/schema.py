@@ -114,7 +114,15 @@ _SAME = "$response.body#/campaign_id"
 _LINKS: dict[str, Json] = {
     **{
         name: {"operationId": name, "parameters": {"campaign_id": _SAME}}
-        for name in ("getCampaign", "getMessages", "reschedule", "cancel", "pause", "resume", "retry")
+        for name in (
+            "getCampaign",
+            "getMessages",
+            "reschedule",
+            "cancel",
+            "pause",
+            "resume",
+            "retry",
+        )
     },
     **{
         name: {"operationId": name, "requestBody": {"campaign_id": _SAME}}

@@ -23,7 +23,11 @@ from bulksms.services.keys import SCOPES
 
 STATUS: Json = {"type": "string", "enum": list(states.MESSAGE_STATES)}
 MOBILE: Json = {"type": "string", "examples": ["254712345678"]}
-MOBILE_QUERY: Json = {"type": "string", "pattern": "^254[71][0-9]{8}$", "examples": ["254712345678"]}
+MOBILE_QUERY: Json = {
+    "type": "string",
+    "pattern": "^254[71][0-9]{8}$",
+    "examples": ["254712345678"],
+}
 CURSOR: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}
 PAGE_SIZE: Json = {"type": "integer", "minimum": 1, "maximum": 500}
 MOMENT: Json = {**TIME, "examples": ["2026-01-31T08:00:00+03:00"]}

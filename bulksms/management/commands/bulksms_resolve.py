@@ -20,10 +20,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("outcome", choices=list(resolving.OUTCOMES))
-        parser.add_argument("--message", action="append", type=UUID, default=[], dest="messages")
-        parser.add_argument("--campaign", type=UUID)
-        parser.add_argument("--carrier", default="")
+        parser.add_argument("outcome", choices=list(resolving.OUTCOMES), help="what became of them")
+        parser.add_argument(
+            "--message", action="append", type=UUID, default=[], dest="messages", metavar="ID",
+            help="this one; may be repeated",
+        )  # fmt: skip
+        parser.add_argument("--campaign", type=UUID, metavar="ID", help="those of this campaign")
+        parser.add_argument("--carrier", default="", help="those of this carrier")
         parser.add_argument("--why", required=True, help="for the log")
         parser.add_argument("--actor", default=getpass.getuser(), help="who decides (you)")
         parser.add_argument("--dry-run", action="store_true", help="only count")

@@ -9,7 +9,9 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
 
 import dramatiq
+from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.core.servers.basehttp import ThreadedWSGIServer, get_internal_wsgi_application
@@ -42,7 +44,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1)")
         parser.add_argument("--port", type=int, default=8000, help="web server (8000)")
         parser.add_argument("--threads", type=int, default=4, help="worker threads (4)")
         parser.add_argument("--no-migrate", action="store_true", help="the database is ready")
@@ -72,7 +74,10 @@ class Command(BaseCommand):
     def _web_server(self, options: Any) -> ThreadedWSGIServer:
         server = ThreadedWSGIServer((options["host"], options["port"]), _QuietHandler)
         server.daemon_threads = True
-        server.set_app(get_internal_wsgi_application())
+        application = get_internal_wsgi_application()
+        if django_settings.DEBUG and apps.is_installed("django.contrib.staticfiles"):
+            application = StaticFilesHandler(application)  # the admin's, as runserver serves them
+        server.set_app(application)
         return server
 
     def _start_worker(self, running: ExitStack, threads: int) -> None:

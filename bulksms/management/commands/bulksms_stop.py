@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("--everything", action="store_true")
+        what.add_argument("--everything", action="store_true", help="all carriers")
         what.add_argument("--carrier", help="its name")
         what.add_argument("--organisation", help="its slug")
         parser.add_argument("--resume", action="store_true", help="let it go on")

@@ -22,9 +22,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("numbers", nargs="*")
+        parser.add_argument("numbers", nargs="*", help="with or without +")
         parser.add_argument("--organisation", help="its slug (default: for all organisations)")
-        parser.add_argument("--reason", default="")
+        parser.add_argument("--reason", default="", help="kept with the number")
         parser.add_argument("--remove", action="store_true", help="take them off the list")
 
     def handle(self, **options: Any) -> None:

@@ -33,7 +33,9 @@ COUNTERS = Query(
     "campaign",
     db.UUID_,
     f"""
-    SELECT c.id, CASE WHEN {_DIFFER} THEN {_DIFFERENCES}
+    SELECT c.id, CASE WHEN c.pruned_at IS NOT NULL AND m.recipients_count > 0
+        THEN 'its rows were deleted, and there are ' || m.recipients_count
+      WHEN c.pruned_at IS NULL AND ({_DIFFER}) THEN {_DIFFERENCES}
       WHEN {_OPEN} THEN 'finished before its rows' ELSE 'not finished with its rows' END AS what
     FROM {CAMPAIGNS} AS c
     LEFT JOIN (
@@ -46,7 +48,8 @@ COUNTERS = Query(
       FROM {ATTEMPTS} AS old JOIN {MESSAGES} AS t ON t.id = old.message_id
       WHERE old.sent_at IS NOT NULL AND t.sent_at IS NULL GROUP BY t.campaign_id
     ) AS a ON a.campaign_id = c.id
-    WHERE {_DIFFER} OR ({_OPEN}) <> (c.finished_at IS NULL)
+    WHERE (c.pruned_at IS NULL AND ({_DIFFER})) OR ({_OPEN}) <> (c.finished_at IS NULL)
+      OR (c.pruned_at IS NOT NULL AND m.recipients_count > 0)
     """,
 )
 
@@ -97,7 +100,11 @@ COST = Query(
     ) AS h ON h.campaign_id = c.id
     LEFT JOIN (
       SELECT campaign_id, CAST(sum(cost_micros - refunded_micros) AS bigint) AS cost
-      FROM ({_PAYING}) AS p WHERE charge IN {_CHARGED} GROUP BY campaign_id
+      FROM ({_PAYING}
+        UNION ALL
+        SELECT NULL, campaign_id, id, rows_captured_micros, rows_refunded_micros,
+          '{states.CAPTURED}' FROM {HOLDS} WHERE rows_captured_micros IS NOT NULL
+      ) AS p WHERE charge IN {_CHARGED} GROUP BY campaign_id
     ) AS r ON r.campaign_id = c.id
     WHERE coalesce(h.cost, 0) <> coalesce(r.cost, 0)
     """,

@@ -35,23 +35,25 @@ LEDGER_SUM = Query(
     """,
 )
 
+# Retention deletes rows, and writes what they came to beside: `rows_*_micros`.
 PRICE_SUM = Query(
     "hold",
     db.INT,
     f"""
     SELECT h.id,
-      'held ' || h.held_micros || ', units x price of its rows ' || coalesce(r.price, 0) AS what
+      'held ' || h.held_micros || ', units x price of its rows '
+        || (coalesce(r.price, 0) + coalesce(h.rows_price_micros, 0)) AS what
     FROM {HOLDS} AS h
     LEFT JOIN (
       SELECT hold_id, CAST(sum(units * unit_price_micros) AS bigint) AS price
       FROM {TRIES} WHERE hold_id IS NOT NULL GROUP BY hold_id
     ) AS r ON r.hold_id = h.id
-    WHERE h.held_micros <> coalesce(r.price, 0)
+    WHERE h.held_micros <> coalesce(r.price, 0) + coalesce(h.rows_price_micros, 0)
     """,
 )
 
 _WRONG, _WORDS = unequal(
-    {name: (f"h.{name}_micros", f"coalesce(r.{name}, 0)")
+    {name: (f"h.{name}_micros", f"(coalesce(r.{name}, 0) + coalesce(h.rows_{name}_micros, 0))")
      for name in ("captured", "released", "refunded")},
     "its rows",
 )  # fmt: skip

@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 import requests
 
+from bulksms.models import Campaign
 from bulksms.testing import drain
 from tests.api.outbox.helpers import PAGE_BODY, PAGE_LOOP, TEXT
 from tests.api.test_seed_samples import PROGRAMS, need
+from tests.concurrency.conftest import at_once
 from tests.factories import make_key, make_organisation
 from tests.harness import FakeCarrier
 
@@ -74,6 +76,27 @@ def test_following_an_entry_to_its_end(live_server, key, carrier: FakeCarrier) -
     assert (sent.status_code, entry["message"]) == (201, "Bulk SMS sent.")
     assert [one["outboxId"] for one in listed["outboxEntries"]] == [outbox_id]
     assert (balance["balance"], balance["held"], balance["smsBalance"]) == (58.2, 0.0, 97)
+
+
+@pytest.mark.postgres
+def test_a_client_that_waits_gets_the_final_picture(live_server, key, carrier: FakeCarrier) -> None:
+    """A worker in another thread does its work while the request waits on its own connection."""
+    headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=10"}
+
+    def ask() -> dict[str, Any]:
+        url = f"{live_server.url}/api/sms/send-bulk"
+        return dict(requests.post(url, headers=headers, json=PAGE_BODY, timeout=30).json())
+
+    def work() -> dict[str, Any]:
+        while not Campaign.objects.filter(finished_at__isnull=False).exists():
+            carrier.run()
+        return {}
+
+    answer, _ = at_once([ask, work])
+
+    assert isinstance(answer, dict), answer
+    assert answer["message"] == "Bulk SMS sent."
+    assert answer["bulkOutboxEntry"]["status"] == "sent"
 
 
 def test_the_body_as_the_page_prints_it_has_comments_and_is_no_json(live_server, key) -> None:

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from hypothesis import strategies as st
 
 from bulksms.models import Message, Report
 from bulksms.services import reports
-from tests.soak.deeds.registry import deed, houses, which
+from tests.soak.deeds.registry import deed, houses, integers, lists, one_of, pairs, which, yes_or_no
 from tests.soak.world import House, World
 
 HOUR = 3_600
@@ -48,12 +47,10 @@ RULES: Mapping[str, Mapping[str, Any]] = {
     "a page instead": {"body": "html"},
     "the query lags": {"query": {"lag_s": 30}},
 }
-some = st.lists(
-    st.tuples(st.sampled_from(sorted(RULES)), st.sampled_from([None, 50])), max_size=3
-)
+some = lists(pairs(one_of(sorted(RULES)), one_of([None, 50])), 0, 3)
 
 
-@deed(house=houses, rules=some)
+@deed(house=houses, rules=some, weight=4)
 def behave(world: World, house: str, rules: Sequence[tuple[str, int | None]]) -> None:
     """From now on this carrier is like this."""
     world.houses[house].set_rules([
@@ -63,7 +60,7 @@ def behave(world: World, house: str, rules: Sequence[tuple[str, int | None]]) ->
     ])  # fmt: skip
 
 
-@deed(house=houses, down=st.booleans())
+@deed(house=houses, down=yes_or_no)
 def outage(world: World, house: str, down: bool) -> None:
     """Nobody answers the door: no byte of a request is written."""
     world.houses[house].transport.down = down
@@ -73,7 +70,7 @@ def outage(world: World, house: str, down: bool) -> None:
 # Reports
 
 
-@deed(house=houses, order=st.integers(0, 9), times=st.integers(1, 2))
+@deed(house=houses, order=integers(0, 9), times=integers(1, 2), weight=3)
 def hear(world: World, house: str, order: int, times: int) -> None:
     """The reports that are due arrive, in any order, perhaps each of them twice."""
     place = world.houses[house]
@@ -86,7 +83,7 @@ def hear(world: World, house: str, order: int, times: int) -> None:
         world.note("report callbacks", times)
 
 
-@deed(limit=st.sampled_from([1, 3, 500]))
+@deed(limit=one_of([1, 3, 500]), weight=3)
 def apply(world: World, limit: int) -> None:
     world.note("reports applied", reports.apply_once(limit))
 
@@ -116,7 +113,7 @@ def forge(world: World, house: str, index: int) -> None:
         world.note("report forged")
 
 
-@deed(house=houses, order=st.integers(0, 9))
+@deed(house=houses, order=integers(0, 9), weight=2)
 def hear_in_two_orders(world: World, house: str, order: int) -> None:
     """What the carrier says of a message without contradicting itself ends the same in any order."""
     place = world.houses[house]

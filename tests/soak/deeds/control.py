@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from hypothesis import strategies as st
-
 from bulksms import states
 from bulksms.models import Campaign, Message
 from bulksms.services import control, retrying
 from bulksms.services.retrying import Wanted
-from tests.soak.deeds.registry import deed, may_be_refused, which
+from tests.soak.deeds.registry import deed, may_be_refused, one_of, which, yes_or_no
 from tests.soak.world import World
 
 
@@ -32,7 +30,7 @@ def pause(world: World, index: int) -> None:
             world.note("paused")
 
 
-@deed(index=which)
+@deed(index=which, weight=2)
 def resume(world: World, index: int) -> None:
     if campaign := pick(world, index):
         with may_be_refused(world):
@@ -47,7 +45,7 @@ def cancel(world: World, index: int) -> None:
             world.note("cancelled", control.cancel(campaign.organisation, campaign.pk).changed)
 
 
-@deed(index=which, hours=st.sampled_from([1, 3, 60]))
+@deed(index=which, hours=one_of([1, 3, 60]))
 def reschedule(world: World, index: int, hours: int) -> None:
     if campaign := pick(world, index):
         with may_be_refused(world):
@@ -64,7 +62,7 @@ WANTED = {
 }
 
 
-@deed(index=which, wanted=st.sampled_from(sorted(WANTED)), dry_run=st.booleans())
+@deed(index=which, wanted=one_of(sorted(WANTED)), dry_run=yes_or_no, weight=3)
 def retry(world: World, index: int, wanted: str, dry_run: bool) -> None:
     if campaign := pick(world, index):
         with may_be_refused(world):
@@ -74,7 +72,7 @@ def retry(world: World, index: int, wanted: str, dry_run: bool) -> None:
             world.note("retried", 0 if dry_run else found.queued)
 
 
-@deed(index=which, accept=st.booleans())
+@deed(index=which, accept=yes_or_no, weight=2)
 def retry_one(world: World, index: int, accept: bool) -> None:
     """By its id: whatever state it is in, the service says whether that makes sense."""
     found = list(Message.objects.order_by("id").values_list("id", "status", "campaign_id"))

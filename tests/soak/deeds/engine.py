@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from django.db import transaction
-from hypothesis import strategies as st
 
 from bulksms import conf, states
 from bulksms.models import Report
@@ -14,7 +13,7 @@ from bulksms.services import claiming, dispatch, reconcile, reports, resolving
 from bulksms.services.claiming import Claim
 from bulksms.testing import drain, virtual_clock
 from tests.crash.cells import APPLY_POINTS, DISPATCH_POINTS
-from tests.soak.deeds.registry import deed, houses, which
+from tests.soak.deeds.registry import deed, houses, integers, one_of, which
 from tests.soak.world import Frozen, House, World
 
 SPANS_S = (1, 20, 61, 310, 400, 3_600, 49 * 3_600, 73 * 3_600)
@@ -26,31 +25,31 @@ class Killed(BaseException):
     """A process ends here: what it has not committed is undone, nothing else happens."""
 
 
-@deed(house=houses)
+@deed(house=houses, weight=4)
 def step(world: World, house: str) -> None:
     """One dispatch step."""
     dispatch.run_once(house)
 
 
-@deed()
+@deed(weight=2)
 def work(world: World) -> None:
     """Everything that can be done now, by one worker."""
     drain()
 
 
-@deed()
+@deed(weight=3)
 def tick(world: World) -> None:
     world.note("ticks")
     for name, count in reconcile.tick_once().items():
         world.note(f"tick: {name}", count)
 
 
-@deed(seconds=st.sampled_from(SPANS_S))
+@deed(seconds=one_of(SPANS_S), weight=2)
 def wait(world: World, seconds: int) -> None:
     virtual_clock.advance(seconds=seconds)
 
 
-@deed(seconds=st.sampled_from(SPANS_S), order=st.integers(0, 5))
+@deed(seconds=one_of(SPANS_S), order=integers(0, 5), weight=3)
 def a_while(world: World, seconds: int, order: int) -> None:
     """Work, let time pass, take what the carriers say, tick."""
     drain()
@@ -61,13 +60,13 @@ def a_while(world: World, seconds: int, order: int) -> None:
     drain()
 
 
-@deed(seconds=st.sampled_from([1, 30, 600]))
+@deed(seconds=one_of([1, 30, 600]))
 def clock_goes_back(world: World, seconds: int) -> None:
     virtual_clock.advance(seconds=-seconds)
     world.note("clock moved back")
 
 
-@deed()
+@deed(weight=2)
 def query(world: World) -> None:
     """Ask the carriers about what is unknown, where it is time to."""
     for submission_id in resolving.due(world.now):
@@ -83,7 +82,7 @@ def _begin(house: House) -> Claim | None:
     return claim if claim is not None and claim.rows else None
 
 
-@deed(house=houses, stage=st.sampled_from(STAGES))
+@deed(house=houses, stage=one_of(STAGES), weight=3)
 def freeze(world: World, house: str, stage: str) -> None:
     """A worker takes a request and stops in the middle of it."""
     place = world.houses[house]
@@ -98,7 +97,7 @@ def freeze(world: World, house: str, stage: str) -> None:
     world.note(f"frozen: {stage}")
 
 
-@deed(index=which)
+@deed(index=which, weight=3)
 def thaw(world: World, index: int) -> None:
     """It goes on as if nothing had happened; its deadline runs in the world's time."""
     if not world.frozen:
@@ -122,14 +121,14 @@ def thaw(world: World, index: int) -> None:
 POINTS = (*DISPATCH_POINTS, *APPLY_POINTS)
 
 
-@deed(house=houses, point=st.sampled_from(DISPATCH_POINTS))
+@deed(house=houses, point=one_of(DISPATCH_POINTS), weight=6)
 def crash(world: World, house: str, point: str) -> None:
     """A worker is killed while it asks."""
     if _crash(world.houses[house], point):
         world.note(f"crash: {point}")
 
 
-@deed(point=st.sampled_from(APPLY_POINTS))
+@deed(point=one_of(APPLY_POINTS), weight=4)
 def crash_applying(world: World, point: str) -> None:
     """A worker is killed while it takes reports up."""
     if not Report.objects.filter(status=states.NEW).exists():

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import strategies as st
 
+from bulksms import states
 from bulksms.exceptions import AuthenticationFailed
 from bulksms.models import Message, SenderId
 from bulksms.services import keys, organisations, rerouting, resolving, stops, suppression
-from bulksms import states
-from tests.soak.deeds.registry import deed, houses, may_be_refused, ours, which
+from tests.soak.deeds.registry import deed, houses, integers, may_be_refused, one_of, ours, which
 from tests.soak.world import PEOPLE, SENDERS, World
 
-people = st.integers(0, 6)
-senders = st.sampled_from(SENDERS)
+people = integers(0, 6)
+senders = one_of(SENDERS)
 
 
-@deed(owner=st.none() | ours, person=people)
+@deed(owner=one_of([None, 0, 1]), person=people)
 def suppress(world: World, owner: int | None, person: int) -> None:
     """STOP: from now on nothing more goes to this number but what has left."""
     number = PEOPLE[person][1]
     organisation = None if owner is None else world.organisation(owner)
     suppression.suppress([number], organisation=organisation, reason="STOP")
-    on_their_way = Message.objects.filter(number=number, status__in=(states.SENDING, states.UNKNOWN))
+    on_their_way = Message.objects.filter(
+        number=number, status__in=(states.SENDING, states.UNKNOWN)
+    )
     if organisation is not None:
         on_their_way = on_their_way.filter(organisation=organisation)
     who = (None if organisation is None else organisation.pk, number)
@@ -30,7 +31,7 @@ def suppress(world: World, owner: int | None, person: int) -> None:
     world.note("number suppressed")
 
 
-@deed(owner=st.none() | ours, person=people)
+@deed(owner=one_of([None, 0, 1]), person=people, weight=3)
 def lift(world: World, owner: int | None, person: int) -> None:
     number = PEOPLE[person][1]
     organisation = None if owner is None else world.organisation(owner)
@@ -40,13 +41,11 @@ def lift(world: World, owner: int | None, person: int) -> None:
 
 @deed(owner=ours, name=senders)
 def revoke_sender(world: World, owner: int, name: str) -> None:
-    organisations.register_sender(
-        world.organisation(owner), name, status=SenderId.STATUS.revoked
-    )
+    organisations.register_sender(world.organisation(owner), name, status=SenderId.STATUS.revoked)
     world.note("sender revoked")
 
 
-@deed(owner=ours, name=senders)
+@deed(owner=ours, name=senders, weight=2)
 def approve_sender(world: World, owner: int, name: str) -> None:
     organisations.register_sender(world.organisation(owner), name)
 
@@ -66,18 +65,18 @@ def change_key(world: World, owner: int) -> None:
     world.note("key revoked")
 
 
-@deed(house=st.sampled_from(["main", "second", "*"]))
+@deed(house=one_of(["main", "second", "*"]))
 def stop(world: World, house: str) -> None:
     stops.stop(house, actor="soak", why="a bad day")
     world.note("carrier stopped by a person")
 
 
-@deed(house=st.sampled_from(["main", "second", "*"]))
+@deed(house=one_of(["main", "second", "*"]), weight=3)
 def resume_carrier(world: World, house: str) -> None:
     stops.resume(house, actor="soak")
 
 
-@deed(index=which, outcome=st.sampled_from(sorted(resolving.OUTCOMES)))
+@deed(index=which, outcome=one_of(sorted(resolving.OUTCOMES)), weight=2)
 def decide(world: World, index: int, outcome: str) -> None:
     """A person, who may be wrong, says what became of an unknown message."""
     unknown = list(resolving.unknown_messages().values_list("id", flat=True))

@@ -8,18 +8,26 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, Sum
-from hypothesis import strategies as st
 
 from bulksms import send_bulk, send_sms, states
 from bulksms.exceptions import IdempotencyMismatch, PaymentRequired
 from bulksms.models import Hold, Organisation, Suppression, Wallet
 from bulksms.services.sending import BulkResult
-from tests.soak.deeds.registry import deed, may_be_refused, ours
+from tests.soak.deeds.registry import (
+    deed,
+    integers,
+    lists,
+    may_be_refused,
+    one_of,
+    ours,
+    pairs,
+    yes_or_no,
+)
 from tests.soak.reference import Wanted, expected
 from tests.soak.world import PEOPLE, PRICE, SENDERS, TEXTS, World
 
-people = st.integers(0, len(PEOPLE) - 1)
-texts = st.integers(0, len(TEXTS) - 1)
+people = integers(0, len(PEOPLE) - 1)
+texts = integers(0, len(TEXTS) - 1)
 #: Idempotency keys live for so long.
 KEY_LIFE = dt.timedelta(hours=24)
 
@@ -29,12 +37,12 @@ class Undone(Exception):
 
 
 @deed(
-    owner=ours, audience=st.lists(people, min_size=1, max_size=7), text=texts,
-    hours=st.sampled_from([0, 0, 0, 2, 40]), high=st.booleans(),
-    max_cost=st.none() | st.none() | st.integers(0, 8), reject=st.booleans(),
-    sender=st.sampled_from([None, None, *SENDERS]), key=st.none() | st.integers(0, 2),
-    undo=st.sampled_from([False, False, False, True]),
-)  # fmt: skip
+    owner=ours, audience=lists(people, 1, 7), text=texts,
+    hours=one_of([0, 0, 0, 2, 40]), high=yes_or_no,
+    max_cost=one_of([None, None, *range(0, 9)]), reject=yes_or_no,
+    sender=one_of([None, None, *SENDERS]), key=one_of([None, *range(0, 3)]),
+    undo=one_of([False, False, False, True]),
+weight=4)  # fmt: skip
 def send(
     world: World, owner: int, audience: list[int], text: int, hours: int, high: bool,
     max_cost: int | None, reject: bool, sender: str | None, key: int | None, undo: bool,
@@ -49,9 +57,9 @@ def send(
 
 
 @deed(
-    owner=ours, pairs=st.lists(st.tuples(people, texts), min_size=1, max_size=5),
-    named=st.booleans(), hours=st.sampled_from([0, 0, 2]), reject=st.booleans(),
-)  # fmt: skip
+    owner=ours, pairs=lists(pairs(people, texts), 1, 5),
+    named=yes_or_no, hours=one_of([0, 0, 2]), reject=yes_or_no,
+weight=2)  # fmt: skip
 def send_personalised(
     world: World, owner: int, pairs: list[tuple[int, int]], named: bool, hours: int, reject: bool
 ) -> None:
@@ -70,7 +78,7 @@ def send_personalised(
     _send(world, world.organisation(owner), request, pairs, None, undo=False)
 
 
-@deed(owner=ours, person=people, text=texts)
+@deed(owner=ours, person=people, text=texts, weight=2)
 def send_single(world: World, owner: int, person: int, text: int) -> None:
     organisation = world.organisation(owner)
     answer = _expected(world, organisation, [(person, text)])[0]
@@ -136,9 +144,7 @@ def _send(
 _NO_MONEY = ("insufficient_balance", "spend_cap_reached")
 
 
-def _compare(
-    world: World, result: BulkResult, answers: list[tuple[str, int]], asked: int
-) -> None:
+def _compare(world: World, result: BulkResult, answers: list[tuple[str, int]], asked: int) -> None:
     """Who is queued, who is refused and why, what is held: as the reference says."""
     assert not result.replayed
     assert [draft.error for draft in result.drafts] == [error for error, _ in answers]
@@ -153,7 +159,7 @@ def _compare(
 def _expected(
     world: World, organisation: Organisation, pairs: list[tuple[int, int]]
 ) -> list[tuple[str, int]]:
-    price = world.prices[organisation.pk]
+    price = world.price(organisation)
     numbers = {PEOPLE[person][1] for person, _ in pairs}
     listed = set(
         Suppression.objects.filter(Q(organisation=None) | Q(organisation=organisation))

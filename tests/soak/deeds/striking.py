@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import connection
-from hypothesis import strategies as st
 
 from tests.soak.deeds.engine import Killed
-from tests.soak.deeds.registry import DEEDS, deed, which
+from tests.soak.deeds.registry import DEEDS, deed, integers, one_of, which
 from tests.soak.world import World
 
 #: What may die in the middle: deed -> its arguments but ``index``.
@@ -28,7 +27,7 @@ VICTIMS: dict[str, dict[str, Any]] = {
 WITH_INDEX = frozenset({"cancel", "pause", "reschedule", "retry"})
 
 
-@deed(name=st.sampled_from(sorted(VICTIMS)), index=which, statement=st.integers(1, 40))
+@deed(name=one_of(sorted(VICTIMS)), index=which, statement=integers(1, 40))
 def die(world: World, name: str, index: int, statement: int) -> None:
     """Killed just before the given statement; it may be past the end, then it is not."""
     given = {**VICTIMS[name], **({"index": index} if name in WITH_INDEX else {})}

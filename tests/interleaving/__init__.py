@@ -1,0 +1,1 @@
+"""Every interleaving of two actors at the boundaries of their SQL statements."""
