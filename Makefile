@@ -4,6 +4,7 @@
 #   INSTALLER=pip          install with pip alone (by default uv does it, several times faster)
 #   WORKERS=4              test processes; 0 runs the tests in one
 #   ARGS="-k wallet -x"    more arguments for pytest
+#   MINUTES=10             soak: for so long
 #   RUNS=10 SEED=7         chaos: so many storms, the first with this seed
 
 PYTHON ?= python3
@@ -14,6 +15,7 @@ SEED ?=
 SERVE ?=
 RUNS ?=
 CHAOS ?=
+MINUTES ?= 10
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -29,8 +31,8 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-postgres test-sqlite test-hostile openapi fuzz test-brokers test-cov properties mutants \
-        browser crash chaos matrix versus bench-simulator plans lint format types contracts migrations-check bench \
+.PHONY: help venv demo test test-postgres test-sqlite test-hostile openapi fuzz test-brokers test-cov \
+        properties soak interleavings mutants browser crash chaos matrix versus bench-simulator plans lint format types contracts migrations-check bench \
         docs reference wheel clean distclean
 
 help:  ## this list
@@ -68,8 +70,15 @@ test-brokers: $(READY)  ## the tests against a real Redis and RabbitMQ (two URLs
 test-cov: $(READY)  ## the suite on PostgreSQL, and which lines it did not reach
 	@$(PYTEST) -n $(WORKERS) -m "$(NO_SERVICES)" --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-properties: $(READY)  ## the property tests at full length (2,000 cases through send_bulk)
-	@BULKSMS_CASES=2000 $(PYTEST) -n $(WORKERS) tests/properties $(ARGS)
+properties: $(READY)  ## the property tests at full length (2,000 cases through send_bulk, 200 by HTTP)
+	@BULKSMS_CASES=2000 $(PYTEST) -n $(WORKERS) tests/properties \
+	    "tests/flows/test_main_job.py::test_200_generated_cases_equal_the_reference_and_the_oracle" $(ARGS)
+
+soak: $(READY)  ## bad days with fresh seeds for MINUTES=10; SEED=7 begins with that one
+	@$(PY) -m tests.soak --minutes $(MINUTES) --parts $(WORKERS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+interleavings: $(READY)  ## two actors, every order of their statements; ARGS="--every 10" for a look
+	@$(PY) -m tests.interleaving --parts $(WORKERS) $(ARGS)
 
 mutants: $(READY)  ## planted bugs, one at a time: a named test must turn red for each
 	@$(PY) -m tests.mutants
@@ -120,7 +129,7 @@ bench-simulator: $(READY)  ## how much the fake carrier takes: messages, reports
 	@$(PY) -m tests.benchmarks.bench_simulator --memory
 
 docs: $(READY)  ## the documentation as HTML in build/docs; a warning is an error
-	@$(PY) -m sphinx -q -W --keep-going -d build/doctrees -b html docs build/docs
+	@$(PY) -m sphinx -q -E -W --keep-going -d build/doctrees -b html docs build/docs
 	@echo build/docs/index.html
 
 reference: $(READY)  ## writes the pages of docs/reference that come from the code

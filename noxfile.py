@@ -16,7 +16,7 @@ nox.options.error_on_missing_interpreters = False
 
 #: Django 6 needs Python 3.12; 5.2 is the long-term one.
 PAIRS = (("3.11", "5.2"), ("3.12", "6.0"), ("3.13", "6.1"))
-SERVICES = "not bench and not redis and not rabbitmq"
+SERVICES = "not bench and not redis and not rabbitmq and not browser"
 
 
 def find(python: str) -> str | None:

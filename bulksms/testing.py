@@ -2,13 +2,13 @@
 
 ::
 
-    from bulksms.testing import drain, outbox
+    from bulksms.testing import assert_sent, capture_sms
 
-    send_sms("0712345678", "Hi")
-    drain()
-    assert outbox[-1].to == "254712345678"
+    with capture_sms():
+        place_order(customer)
+        assert_sent(to="0712345678", containing="order", units=1, max_cost="1.00")
 
-with ``BULKSMS["CARRIERS"] = {"main": {"BACKEND": "bulksms.carriers.locmem.LocmemCarrier"}}``.
+With pytest the fixture ``sms_outbox`` of ``bulksms.pytest_plugin`` does the first part.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ import datetime as dt
 import mmap
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from bulksms import clock
-from bulksms.carriers.base import Carrier
-from bulksms.carriers.locmem import outbox
-from bulksms.services import dispatch, reconcile, reports, resolving, routing
+from bulksms import clock, conf, money
+from bulksms.carriers.base import Carrier, OutboundSms
+from bulksms.carriers.locmem import LocmemCarrier, outbox
+from bulksms.models import Message, Organisation, Rate
+from bulksms.services import dispatch, organisations, reconcile, reports, resolving, routing, wallet
+from bulksms.sms import numbers
 
 __all__ = [
-    "SharedClock", "VirtualClock", "drain", "outbox", "peer_view", "tick", "use_carrier",
-    "virtual_clock",
+    "SharedClock", "VirtualClock", "assert_not_sent", "assert_sent", "capture_sms", "drain",
+    "outbox", "peer_view", "tick", "use_carrier", "virtual_clock",
 ]  # fmt: skip
 
 #: ``drain`` gives up after this many steps: something wakes itself for ever.
@@ -119,3 +122,96 @@ def use_carrier(carrier: Carrier) -> Iterator[Carrier]:
     """Let ``carrier`` stand in for the configured one of its name in this process."""
     with routing.replaced(carrier):
         yield carrier
+
+
+# What was sent
+
+
+@contextmanager
+def capture_sms(price: Decimal | str = "1.00") -> Iterator[list[OutboundSms]]:
+    """No message leaves this process while the block runs: each lands in :data:`outbox`.
+
+    The outbox starts empty. Every configured carrier is replaced, and the house organisation can
+    send: it gets a sender, and ``price`` per part for all numbers where it has none. Needs the
+    database.
+    """
+    _let_send(organisations.house(), money.parse(price))
+    outbox.clear()
+    with ExitStack() as stack:
+        for name in routing.names():
+            stack.enter_context(routing.replaced(LocmemCarrier(name, {})))
+        yield outbox
+
+
+def _let_send(house: Organisation, price_micros: int) -> None:
+    currency = wallet.of(house).currency
+    if not organisations.senders(house):
+        organisations.register_sender(house, "TEST", is_default=True)
+    if not Rate.objects.filter(currency=currency).exists():
+        organisations.set_rate(
+            price_micros, currency=currency, at=clock.now() - dt.timedelta(days=1)
+        )
+
+
+def assert_sent(
+    *,
+    to: str | None = None,
+    containing: str = "",
+    units: int | None = None,
+    max_cost: Decimal | str | None = None,
+    count: int | None = None,
+) -> OutboundSms:
+    """A message was sent that is like this; returns the last such one.
+
+    Does what is still to do first (:func:`drain`). ``to`` is a number as people write it;
+    ``containing`` a part of the text; ``units`` how many SMS parts it took; ``max_cost`` what it
+    may have cost at the most, in the wallet's currency; ``count`` how many such messages there are.
+    Raises AssertionError that says what was sent instead.
+    """
+    drain()
+    found = [sms for sms in outbox if _is_like(sms, to, containing)]
+    if not found or (count is not None and len(found) != count):
+        wanted = f"to {to!r}" if to else "to anybody"
+        text = f" containing {containing!r}" if containing else ""
+        raise AssertionError(f"{len(found)} sent {wanted}{text}. {_all_sent()}")
+    last = found[-1]
+    if units is not None and last.parts != units:
+        raise AssertionError(f"it took {last.parts} part(s), not {units}: {last.text!r}")
+    if max_cost is not None:
+        _assert_cost(last, money.parse(max_cost))
+    return last
+
+
+def assert_not_sent(*, to: str | None = None, containing: str = "") -> None:
+    """No message was sent that is like this. Raises AssertionError."""
+    drain()
+    found = [sms for sms in outbox if _is_like(sms, to, containing)]
+    if found:
+        raise AssertionError(f"{len(found)} sent. {_all_sent()}")
+
+
+def _is_like(sms: OutboundSms, to: str | None, containing: str) -> bool:
+    return (to is None or sms.to == _digits(to)) and containing in sms.text
+
+
+def _digits(written: str) -> str:
+    """E.164 digits, read as the house organisation reads them."""
+    found = numbers.normalise(written, str(conf.house()["region"]))
+    if isinstance(found, numbers.Refusal):
+        raise AssertionError(f"{written!r} is no number that could be texted: {found.detail}")
+    return found.e164
+
+
+def _assert_cost(sms: OutboundSms, most_micros: int) -> None:
+    row = Message.objects.only("cost_micros").get(pk=sms.reference[:36])
+    if row.cost_micros > most_micros:
+        cost, most = money.amount(row.cost_micros), money.amount(most_micros)
+        raise AssertionError(f"it cost {cost}, more than {most}: {sms.text!r}")
+
+
+def _all_sent() -> str:
+    """What was sent, and what was refused, for the message of a failed test."""
+    sent = "".join(f"\n  to +{sms.to}: {sms.text!r}" for sms in outbox[-20:])
+    refused = Message.objects.exclude(error="").order_by("id").values_list("error", "error_detail")
+    faults = "".join(f"\n  not sent ({code}): {detail}" for code, detail in refused[:20])
+    return f"Sent: {sent or 'nothing'}{faults}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.db.models import Model
@@ -75,6 +76,15 @@ class NewestPaginator(_Paginator):
         return Page(rows.filter(pk__in=keys), valid, self)
 
 
+class NewestChangeList(ChangeList):
+    """Takes its rows from the paginator also when there is one page: a search is made once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.multi_page:
+            self.result_list = self.paginator.page(1).object_list
+
+
 class BaseAdmin(_ModelAdmin[_M]):
     """A list and a page per row that change nothing; more is added by the noun's own class."""
 
@@ -90,6 +100,9 @@ class BaseAdmin(_ModelAdmin[_M]):
 
     class Media:
         css = {"all": ("bulksms/admin.css",)}
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return NewestChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -137,6 +150,20 @@ class BaseAdmin(_ModelAdmin[_M]):
         return path(
             route, self.admin_site.admin_view(view), name=f"bulksms_{self.opts.model_name}_{name}"
         )
+
+    def fragment(self, route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+        """The same for a part of a page that is polled: logged out, the whole page is loaded anew.
+
+        A redirect to the log-in page would be put into the part.
+        """
+        inner = self.admin_site.admin_view(view)
+
+        def guarded(request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+            if not self.admin_site.has_permission(request):
+                return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+            return inner(request, *args, **options)
+
+        return path(route, guarded, name=f"bulksms_{self.opts.model_name}_{name}")
 
     def back_to(self, obj: _M) -> HttpResponse:
         return redirect(f"admin:bulksms_{self.opts.model_name}_change", obj.pk)

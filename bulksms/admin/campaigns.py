@@ -94,8 +94,8 @@ class CampaignAdmin(BaseAdmin[Campaign]):
     def get_urls(self) -> list[Any]:
         return [
             self.address("dashboard/", self.dashboard_view, "dashboard"),
-            self.address("dashboard/<slug:part>/", self.dashboard_view, "dashboard_part"),
-            self.address("<uuid:object_id>/progress/", self.progress_view, "progress"),
+            self.fragment("dashboard/<slug:part>/", self.dashboard_view, "dashboard_part"),
+            self.fragment("<uuid:object_id>/progress/", self.progress_view, "progress"),
             self.address("<uuid:object_id>/messages.csv", self.csv_view, "csv"),
             self.address("<uuid:object_id>/retry/", self.retry_view, "retry"),
             self.address("<uuid:object_id>/<slug:deed>/do/", self.deed_view, "deed"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from bulksms import ids, money, spreadsheet
 from bulksms.admin import exports
 from bulksms.models import Organisation
 from bulksms.services import quoting, sending
+from bulksms.services.outbox import Draft
 from bulksms.services.validation import BulkRequest
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ SALT = "bulksms.compose"
 #: How long a quote may be confirmed.
 QUOTE_S = 3600
 MAX_BYTES = 2_000_000
+#: Rows with faults on the page of the quote.
+SHOWN = 50
 #: How people call the column of the numbers.
 NUMBER_COLUMNS = ("to", "number", "mobile", "phone", "recipient", "msisdn")
 
@@ -133,14 +137,10 @@ def _show(
     )  # fmt: skip
 
 
-def _faults(drafts: Sequence[Any]) -> list[tuple[int, str, str]]:
-    """The first rows that would not be sent: their place, what was written, why."""
-    found = [
-        (place, draft.input or f"+{draft.number}", draft.detail)
-        for place, draft in enumerate(drafts, start=1)
-        if draft.error
-    ]
-    return found[:50]
+def _faults(drafts: Sequence[Draft]) -> list[tuple[str, str]]:
+    """The first rows that would not be sent: what was written, and why not."""
+    refused = (draft for draft in drafts if draft.error)
+    return [(row.input or f"+{row.number}", row.detail) for row in islice(refused, SHOWN)]
 
 
 def _confirm(page: BaseAdmin[Any], request: HttpRequest) -> HttpResponse:

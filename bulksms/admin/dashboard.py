@@ -29,6 +29,7 @@ def context(part: str, *, money: bool) -> dict[str, Any] | None:
 
 def _numbers(money: bool) -> dict[str, Any]:
     found = [finding for finding in overview.findings() if finding.level != "ok"]
+    # A finding is a sentence; those about money all name the wallet.
     shown = found if money else [finding for finding in found if "wallet" not in finding.what]
     low = insights.low_balances() if money else []
     return {

@@ -140,6 +140,14 @@ def test_pages_of_our_own_are_closed_to_who_may_see_nothing(clerk: Clerk, page: 
     assert clerk().get(url(page)).status_code == 403
 
 
+@pytest.mark.parametrize("part", ["numbers", "charts"])
+def test_a_part_that_is_polled_after_the_log_out_loads_the_page_anew(
+    client: Client, part: str
+) -> None:
+    answer = client.get(url("campaign_dashboard_part", part))
+    assert (answer.status_code, answer["HX-Refresh"], answer.content) == (204, "true", b"")
+
+
 def test_nobody_edits_what_is_history(root: Client) -> None:
     organisation = make_organisation()
     purse = wallet.of(organisation)

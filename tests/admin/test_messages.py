@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from bulksms import states
 from bulksms.models import Decision, Message
-from bulksms.services import retrying, stories
+from bulksms.services import organisations, retrying, stories
 from bulksms.testing import virtual_clock
 from tests.admin.pages import end_as, make_unknown, post, said, send, url
 from tests.factories import kenyan_numbers, make_organisation
@@ -113,6 +115,24 @@ def test_a_story_has_every_attempt_with_its_own_request_and_money(root: Client) 
     assert len(story.holds) == 2
     assert sorted(p.entry.kind for p in story.postings if p.is_ours) == ["capture", "capture"]
     assert "undelivered" in said(root.get(url("message_change", message.pk)))
+
+
+def test_the_price_rule_is_the_one_that_was_in_force_when_it_was_priced() -> None:
+    organisation = make_organisation(price_micros=700_000)
+    yesterday, later = virtual_clock.now() - dt.timedelta(days=1), dt.timedelta(hours=1)
+    organisations.set_rate(900_000, currency="KES", prefix="254712", at=yesterday)
+    message = Message.objects.get(campaign=send(organisation, 1))
+    organisations.set_rate(
+        500_000, currency="KES", prefix="2547", organisation=organisation,
+        at=virtual_clock.now() + later,
+    )  # fmt: skip
+    virtual_clock.advance(hours=2)
+
+    story = stories.tell(message)
+
+    assert story.rate
+    assert (story.rate.price_micros, story.rate_is_own) == (message.unit_price_micros, True)
+    assert (story.price, story.rate.prefix) == ("KES 0.70", "")
 
 
 def test_the_story_of_a_refused_number_says_why_and_that_it_cost_nothing(root: Client) -> None:

@@ -6,7 +6,8 @@ import ast
 import asyncio
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from types import SimpleNamespace
@@ -21,11 +22,12 @@ from django.http import Http404
 from django.test import RequestFactory, override_settings
 
 from bulksms import send_sms, states
-from bulksms.carriers.locmem import outbox
+from bulksms.carriers.base import Prepared, SubmitResult
+from bulksms.carriers.locmem import LocmemCarrier, outbox
 from bulksms.exceptions import AuthenticationFailed, InvalidRequest, SendingStopped
 from bulksms.models import Campaign, Message, Organisation
 from bulksms.services import keys, organisations, stops, wallet
-from bulksms.testing import drain
+from bulksms.testing import drain, use_carrier
 from tests.docs.blocks import DOCS, blocks_of
 from tests.factories import make_key, make_organisation
 
@@ -33,6 +35,7 @@ TOP_UP, CELERY, CODE = (
     blocks_of(f"howto/{page}.md") for page in ("top_up_mpesa", "replace_celery", "one_time_code")
 )
 ROTATE, ASGI = (blocks_of(f"howto/{page}.md") for page in ("rotate_keys", "asgi_hosts"))
+UNKNOWN = blocks_of("explanation/unknown.md")
 PAYMENT = {"TransID": "SFC71AQ2XL", "TransAmount": "500.00", "BillRefNumber": "ACME"}
 LOCMEM = {"main": {"BACKEND": "bulksms.carriers.locmem.LocmemCarrier"}}
 
@@ -52,7 +55,8 @@ def typed(block: Any, **instead: str) -> str:
     for line in block.text.splitlines():
         python, manage, *words = shlex.split(line)
         assert (python, manage) == ("python", "manage.py")
-        call_command(*(instead.get(f"_{word}", word) for word in words), stdout=out)
+        with suppress(SystemExit):  # bulksms_status, when there is something to do
+            call_command(*(instead.get(f"_{word}", word) for word in words), stdout=out)
     return out.getvalue()
 
 
@@ -258,6 +262,27 @@ def test_a_stopped_carrier_goes_on() -> None:
 
     assert "resumed" in typed(ROTATE["resume"])
     assert not stops.is_stopped("main")
+
+
+# Unknown
+
+
+class Silent(LocmemCarrier):
+    """Says nothing about what it was asked for."""
+
+    def submit(self, prepared: Prepared, deadline: float) -> Mapping[str, SubmitResult]:
+        return dict.fromkeys(prepared.references, SubmitResult("unknown", code="no_answer"))
+
+
+def test_unknown_messages_are_counted_before_anything_is_decided() -> None:
+    sms = send_sms("0712345678", "Hi")
+    with use_carrier(Silent("main", {})):
+        drain()
+
+    printed = typed(UNKNOWN["look and decide"])
+
+    assert "1 unknown message(s) would be accepted" in printed
+    assert Message.objects.get(pk=sms.pk).status == states.UNKNOWN
 
 
 # ASGI hosts

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from tests.fuzz.dialects import DIALECTS, Dialect
@@ -62,7 +63,9 @@ def fuzz(dialect: Dialect, options: argparse.Namespace) -> bool:
     good = report(counts)
     missing = dialect.statuses - {str(answered) for _, _, answered, _, _ in counts}
     print("documented and not seen:", ", ".join(sorted(missing)) or "nothing")
-    return bool(status) or not (good or options.limited)
+    # A short run is mostly made of the systematic wrong requests that each run begins with.
+    is_judged = options.examples >= 100 and not options.limited
+    return bool(status) or (is_judged and not good)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -128,7 +131,6 @@ def configuration(dialect: Dialect, up: dict[str, object]) -> str:
         "campaigns": up["campaigns"],
         "senders": ["TALKNTALK"],
         "mobiles": ["254712345678", "254723456789"],
-        "times": [(dt.datetime.now(dt.UTC) + dt.timedelta(days=30)).isoformat()],
         "waits": ["wait=0"],  # nothing is sent here, so waiting waits to its end
         "keys": [str(uuid4()) for _ in range(5_000)],
     }
@@ -141,11 +143,35 @@ def configuration(dialect: Dialect, up: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
+def known_document(dialect: Dialect) -> dict[str, Any]:
+    """The document, with a value that this server takes beside what its schemas allow.
+
+    (A dictionary of the tool's does not reach into a body that has alternatives.)
+    """
+    later = (dt.datetime.now(dt.UTC) + dt.timedelta(days=30)).isoformat()
+    good = dict.fromkeys(("scheduled_at", "scheduleTime"), later)
+    good |= dict.fromkeys(("sender_id", "senderId"), "TALKNTALK")
+    document: dict[str, Any] = json.loads(dialect.file.read_text())
+    waiting: list[Any] = [document["components"]["schemas"]]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            for name in good.keys() & value.get("properties", {}).keys():
+                schema = value["properties"][name]
+                value["properties"][name] = {"anyOf": [{"const": good[name]}, schema]}
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return document
+
+
 def run(dialect: Dialect, port: int, key: str, options: argparse.Namespace, folder: Path) -> int:
     url = f"http://127.0.0.1:{port}"
+    file = folder / "openapi.json"
+    file.write_text(json.dumps(known_document(dialect)))
     command = [
         str(TOOL / "bin" / "schemathesis"), "run",
-        url + dialect.path, "--url", url, "-H", f"Authorization: Bearer {key}",
+        str(file), "--url", url, "-H", f"Authorization: Bearer {key}",
         "--checks", "all", "--max-examples", str(options.examples), "--seed", str(options.seed),
         "--phases", options.phases, "--continue-on-failure", "--no-color",
     ]  # fmt: skip

@@ -13,10 +13,12 @@ API = Path(__file__).resolve().parents[2] / "bulksms" / "api"
 
 @dataclass(frozen=True)
 class Dialect:
-    """``places``: where a value of a dictionary may stand (see ``words`` in ``__main__``)."""
+    """``send`` and ``body`` are one SMS.
+
+    ``places``: where a value of a dictionary may stand (``words`` in ``__main__``).
+    """
 
     namespace: str
-    path: str
     file: Path
     send: str
     body: Mapping[str, Any]
@@ -36,20 +38,18 @@ class Dialect:
 
 V1 = Dialect(
     namespace="bulksms_v1",
-    path="/v1/openapi.json",
     file=API / "v1" / "openapi.json",
     send="/v1/sms/send/",
     body={"mobile": "254712345678", "message": "Hi", "max_cost": 0},
     places={
         "path.campaign_id": "campaigns", "body.campaign_id": "campaigns",
         "body.sender_id": "senders", "query.sender_id": "senders", "body.mobile": "mobiles",
-        "header.Idempotency-Key": "keys", "body.scheduled_at": "times",
+        "header.Idempotency-Key": "keys",
     },
 )  # fmt: skip
 
 OUTBOX = Dialect(
     namespace="bulksms_outbox",
-    path="/api/sms/openapi.json",
     file=API / "outbox" / "openapi.json",
     send="/api/sms/send",
     body={"recipientPhoneNumber": "254712345678", "message": "Hi"},
@@ -57,7 +57,7 @@ OUTBOX = Dialect(
         "path.outbox_id": "campaigns", "body.scheduleId": "campaigns",
         "body.senderId": "senders", "body.recipientPhoneNumber": "mobiles",
         "body.recipient": "mobiles", "body.messageId": "keys", "header.Idempotency-Key": "keys",
-        "header.Prefer": "waits", "body.scheduleTime": "times",
+        "header.Prefer": "waits",
     },
 )  # fmt: skip
 

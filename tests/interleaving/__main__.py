@@ -1,7 +1,7 @@
 """``python -m tests.interleaving``: every pair, every schedule with at most two preemptions.
 
-``--every N`` plays each N-th of them; ``PAIR [SCHEDULE]`` plays one pair (``hold-and-hold``), or one
-schedule of it (``1:3,7``), as a failure names it.
+``--every N`` plays each N-th of them; ``PAIR [SCHEDULE]`` plays one pair (``hold-and-hold``), or
+one schedule of it (``1:3,7``), as a failure names it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ def main() -> int:
     parser.add_argument("schedule", nargs="?", default="")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--preemptions", type=int, default=2)
+    parser.add_argument("--parts", type=int, default=1, help="processes")
     wanted = parser.parse_args()
     os.environ |= {
         "INTERLEAVING_EVERY": str(wanted.every),
@@ -28,12 +31,14 @@ def main() -> int:
     target = "tests/interleaving/runs.py"
     if wanted.pair:
         target += f"::test_no_interleaving_breaks_anything[{wanted.pair.replace('-', ' ')}]"
-    status = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", target])
-    from tests.interleaving.runs import played  # needs the settings that pytest has made
-
-    print(f"\n{'pair':<28}{'schedules':>10}{'seconds':>9}")
-    for name, count, seconds in played:
-        print(f"{name:<28}{count:>10}{seconds:>9.1f}")
+    workers = ["-n", str(wanted.parts)] if wanted.parts > 1 else []
+    with tempfile.TemporaryDirectory(prefix="bulksms-interleaving-") as folder:
+        os.environ["INTERLEAVING_FOLDER"] = folder
+        status = pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *workers, target])
+        print(f"\n{'pair':<28}{'schedules':>10}{'seconds':>9}")
+        for path in sorted(Path(folder).iterdir()):
+            count, seconds = path.read_text().split()
+            print(f"{path.name:<28}{count:>10}{seconds:>9}")
     return int(status)
 
 

@@ -26,16 +26,15 @@ from tests.interleaving.explorer import Actor, Schedule, play, schedules
 from tests.interleaving.pairs import OPTIONS, PAIRS, RULES, check_end
 
 
+def explore(name: str, *, preemptions: int, every: int = 1, only: str = "") -> int:
+    """Play the schedules of a pair; returns how many. Raises AssertionError for a wrong one.
 
-def explore(name: str, *, preemptions: int, every: int = 1, first: str = "") -> int:
-    """Play the schedules of a pair; returns how many. Raises AssertionError for the first wrong one.
-
-    ``every``: only each so-manieth, for a quick look. ``first``: only this one, as ``str(Schedule)``.
+    ``every``: only each N-th of them. ``only``: this one, as a failure names it.
     """
     steps = max(len_of(play_once(name, Schedule(who))) for who in (0, 1))
     played = 0
     for number, schedule in enumerate(schedules(steps, preemptions)):
-        if number % every or (first and str(schedule) != first):
+        if number % every or (only and str(schedule) != only):
             continue
         play_once(name, schedule)
         played += 1
@@ -59,8 +58,10 @@ def play_once(name: str, schedule: Schedule) -> list[Actor]:
             check_end(house)
             check()
         except BaseException as error:
-            error.add_note(f"{name}, schedule {schedule}: python -m tests.interleaving"
-                           f" {name.replace(' ', '-')} {schedule}")
+            error.add_note(
+                f"{name}, schedule {schedule}: python -m tests.interleaving"
+                f" {name.replace(' ', '-')} {schedule}"
+            )
             raise
     return actors
 

@@ -13,7 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutants.bugs import BUGS, Bug
+from tests.mutants.bug import Bug
+from tests.mutants.bugs import BUGS
 from tests.plugins.wheel import NOT_SOURCE, ROOT
 
 COPIED = ("bulksms", "simulator", "tests", "example_project", "docs", "setup.cfg", "README.md")

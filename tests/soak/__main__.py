@@ -1,7 +1,8 @@
 """``python -m tests.soak --minutes 10``: bad days with fresh seeds, then the figures.
 
-``--seed N`` begins with that seed; ``--plan FILE`` plays one example again, as it was written when
-it failed, and ``--shrink`` first takes out of the file whatever is not needed. Exits 1 when anything broke, or when something that should have happened never did.
+``--seed N`` begins with that seed. ``--plan FILE`` plays one example again, as it was written when
+it failed; with ``--shrink`` whatever is not needed is first taken out of the file. Exits 1 when
+anything broke or, in ten minutes, something that should have happened never did.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Step:
     moves: Counter[tuple[str, str, str]]
 
     def new_requests(self) -> list[tuple[str, list[Message]]]:
-        """(carrier, its messages as they are now) of every request that was claimed in this step."""
+        """(carrier, its messages as they are now) of every request claimed in this step."""
         return [
             (row.carrier, [self.now.messages[UUID(text)] for text in row.message_ids])
             for id_, row in self.now.submissions.items()
@@ -217,7 +217,8 @@ def a_refusal_changes_nothing(step: Step) -> None:
     """Refused, rolled back, repeated or forged: it left no trace (I9, I10, I14)."""
     if step.world.nothing_may_change:
         assert step.was.by_organisation() == step.now.by_organisation()
-        assert not step.moves and not step.records
+        assert not step.moves
+        assert not step.records
 
 
 def requests_stay_within_window_and_pace(step: Step) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from random import Random
-from traceback import extract_tb
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
@@ -22,7 +18,7 @@ from tests.soak.deeds.carriers import RULES
 from tests.soak.deeds.registry import integers, may_be_refused, one_of
 from tests.soak.invariants import INVARIANTS, Step
 from tests.soak.watch import PreparedAudit
-from tests.soak.world import Start, World, read_plan
+from tests.soak.world import Start, World
 
 #: Jumps after which everything must be over: expiry, report deadline, refunds, and once more.
 LAST_HOURS = (1, 49, 73, 73, 1, 1)
@@ -103,32 +99,30 @@ class Player:
         self._was = step.now
 
     def _count(self, step: Step) -> None:
-        note = step.world.note
+        note = self.world.note
         for (noun, old, new), times in step.moves.items():
             note(f"{noun}: {old} -> {new}", times)
         for id_, row in step.now.messages.items():
-            old = step.was.messages.get(id_)
-            if old is None or (old.status, old.charge, old.attempt) == (
-                row.status, row.charge, row.attempt,
-            ):  # fmt: skip
-                continue
-            note("refunded", (old.charge, row.charge) == ("captured", "refunded"))
-            note("released", (old.charge, row.charge) == ("held", "released"))
-            note("captured", (old.charge, row.charge) == ("held", "captured"))
-            if old.status == "unconfirmed" and row.attempt == old.attempt:
-                note("unconfirmed corrected", row.status != old.status)
-            if (
-                old.status == "unknown"
-                and row.attempt == old.attempt
-                and id_ not in (step.world.decided)
-            ):
-                note(f"unknown resolved: {row.status}")
-            for key, attempt in step.now.attempts.items():
-            before = step.was.attempts.get(key)
-            note(
-                "late report after a retry",
-                bool(attempt.late_status) and (before is None or not before.late_status),
-            )
+            if (before := step.was.messages.get(id_)) is not None:
+                self._count_message(before, row)
+        for key, attempt in step.now.attempts.items():
+            known = step.was.attempts.get(key)
+            was_late = known is not None and bool(known.late_status)
+            note("late report after a retry", bool(attempt.late_status) and not was_late)
+
+    def _count_message(self, old: Message, row: Message) -> None:
+        note, same_attempt = self.world.note, row.attempt == old.attempt
+        for before, after, word in (
+            ("captured", "refunded", "refunded"),
+            ("held", "released", "released"),
+            ("held", "captured", "captured"),
+        ):
+            note(word, (old.charge, row.charge) == (before, after))
+        if not same_attempt or old.status == row.status:
+            return
+        note("unconfirmed corrected", old.status == "unconfirmed")
+        if old.status == "unknown" and row.id not in self.world.decided:
+            note(f"unknown resolved: {row.status}")
 
     # Every forbidden move
 
@@ -199,70 +193,3 @@ _ALLOWED = {
     ),
     "unconfirmed": ("delivered", "undelivered", "expired", "rejected"),
 }  # fmt: skip
-
-
-def play(path: Path, audit: PreparedAudit) -> Counter[str]:
-    """Play a plan file to its end."""
-    return _play(*read_plan(path), audit)
-
-
-def _play(start: Start, steps: Sequence[Happened], audit: PreparedAudit) -> Counter[str]:
-    player = Player(start, audit)
-    try:
-        for name, given in steps:
-            player.do(name, **given)
-        player.finish()
-        return player.world.figures
-    finally:
-        player.close()
-
-
-def walk(seed: int, steps: int, audit: PreparedAudit, failure: Path) -> Counter[str]:
-    """An example of deeds drawn by ``seed`` alone; its plan is written down if it breaks."""
-    random = Random(seed)
-    start = Start(**{name: draw.pick(random) for name, draw in STARTS.items()})
-    names = [*DEEDS, FORBIDDEN]
-    weights = [*(deed.weight for deed in DEEDS.values()), 1]
-    player = Player(start, audit)
-    try:
-        for name, given in opening(start):
-            player.do(name, **given)
-        for name in random.choices(names, weights, k=steps):
-            player.do(name, **(DEEDS[name].draw(random) if name in DEEDS else {}))
-        player.finish()
-    except BaseException as error:
-        failure.write_text(player.world.as_plan())
-        error.add_note(f"seed {seed}; play it again: python -m tests.soak --plan {failure}")
-        raise
-    finally:
-        player.close()
-    return player.world.figures
-
-
-def shrink(path: Path, audit: PreparedAudit) -> None:
-    """Take out of a failing plan what it fails the same way without, and write it back."""
-    start, steps = read_plan(path)
-    wanted = _failure(start, steps, audit)
-    assert wanted, "the plan does not fail"
-    size = len(steps) // 2
-    while size:
-        at = 0
-        while at < len(steps):
-            fewer = [*steps[:at], *steps[at + size :]]
-            if _failure(start, fewer, audit) == wanted:
-                steps = fewer
-            else:
-                at += size
-        size //= 2
-    world = World(start, log=steps)
-    path.write_text(world.as_plan())
-
-
-def _failure(start: Start, steps: Sequence[Happened], audit: PreparedAudit) -> str:
-    """What breaks: the place in the code, or "" """
-    try:
-        _play(start, steps, audit)
-    except Exception as error:  # noqa: BLE001 - whatever it is
-        last = extract_tb(error.__traceback__)[-1]
-        return f"{type(error).__name__} in {last.name}, line {last.lineno}"
-    return ""

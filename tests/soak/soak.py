@@ -1,4 +1,4 @@
-"""The long run: fresh seeds until the time is over. ``make soak MINUTES=10``; a part for each core."""
+"""The long run: fresh seeds until the time is over (``make soak MINUTES=10``)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.soak import figures
+from tests.soak.examples import play, shrink, walk
 from tests.soak.machine import FAILURE
-from tests.soak.play import play, shrink, walk
 from tests.soak.watch import PreparedAudit
 
 #: Deeds of one example.

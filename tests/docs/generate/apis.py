@@ -18,9 +18,10 @@ DIALECTS = (
 INTRO = f"""{WRITTEN}
 # The HTTP APIs
 
-Two dialects of one API, over the same rows: v1 and outbox. Both want `Authorization: Bearer <key>` and JSON,
-and serve their OpenAPI documents themselves. What goes wrong is on the page [errors](errors.md), limits too.
-An `Idempotency-Key` makes a request repeatable: the repeat gets the first one's answer.
+Two dialects of one API, over the same rows: v1 and outbox. Both want `Authorization: Bearer <key>`
+and JSON, and serve their OpenAPI documents themselves. What can go wrong, and the limits, are on
+the page [errors](errors.md). An `Idempotency-Key` makes a request repeatable: the repeat gets the
+first one's answer.
 
 """
 
@@ -55,6 +56,8 @@ def kind(schema: Schema, root: Schema) -> str:
     types = schema.get("type", "any")
     named = [types] if isinstance(types, str) else [each for each in types if each != "null"]
     text = " or ".join(schema.get("format", each) for each in named)
+    if "object" in named and (inner := schema.get("properties")):
+        text += f" with {', '.join(map(code, inner))}"
     if named == ["array"]:
         text = f"array of {kind(schema.get('items', {}), root)}"
     return text + _limits(schema)
@@ -107,9 +110,18 @@ def _parts(dialect: str) -> Iterator[str]:
         if body := operation.get("requestBody"):
             rows = fields(body["content"]["application/json"]["schema"], root)
             yield "\n" + (table(("field", "required", "what"), rows) if rows else "No fields.\n")
+            yield from _either(body["content"]["application/json"]["schema"], root)
         statuses = operation["responses"]
         yield f"\nAnswers: {', '.join(statuses)}. "
         yield from _answer(statuses, root)
+
+
+def _either(schema: Schema, root: Schema) -> Iterator[str]:
+    """Which fields go together, where a body has several forms."""
+    forms = _resolved(schema, root).get("anyOf") or _resolved(schema, root).get("oneOf") or ()
+    needed = [" and ".join(map(code, _form(form, root).get("required", ()))) for form in forms]
+    if len(set(needed)) > 1:
+        yield f"\nEither {', or '.join(needed)}.\n"
 
 
 def _answer(statuses: Mapping[str, Schema], root: Schema) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from tests.docs.generate.markdown import WRITTEN, code, table
@@ -75,6 +76,7 @@ def _deploy_only(tree: ast.Module) -> set[str]:
     return names
 
 
+@cache
 def all_checks() -> list[Check]:
     found = {check for _, tree in trees("bulksms") for check in found_in(tree)}
     return sorted(found, key=lambda check: (check.id[-3:], check.id, check.text))

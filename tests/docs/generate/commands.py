@@ -46,10 +46,12 @@ def arguments(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
 
 
 def _written(action: argparse.Action) -> str:
-    value = "|".join(map(str, action.choices or ())) or (action.metavar or action.dest.upper())
+    # Some are a set, whose order nobody knows.
+    choices = sorted(action.choices or (), key=str)
+    value = "|".join(map(str, choices)) or action.metavar or action.dest.upper()
     if not action.option_strings:
-        name = "|".join(map(str, action.choices)) if action.choices else action.dest
-        return code(f"[{name}]" if action.nargs in ("?", "*") else str(name))
+        name = value if choices else action.dest
+        return code(f"[{name}]" if action.nargs in ("?", "*") else name)
     names = ", ".join(action.option_strings)
     return code(f"{names} {value}" if action.nargs != 0 else names)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +55,7 @@ class Raised(NamedTuple):
     is_http: bool = False
 
 
+@cache
 def exceptions() -> list[Raised]:
     """The base and every subclass of our own, in the order in which they are written."""
     found = {"BulkSmsError": Raised("BulkSmsError", "error", "")}
@@ -77,6 +79,7 @@ def _raised(node: ast.ClassDef, inherited: str, file: Path) -> Raised:
     return Raised(node.name, own[0] if own else inherited, meaning, "api" in file.parts)
 
 
+@cache
 def codes() -> list[Code]:
     """Every code that the sources write down where they raise or name a fault; its sentence."""
     names = {each.name for each in exceptions()}

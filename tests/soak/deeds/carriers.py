@@ -1,4 +1,4 @@
-"""Carriers and what they say: rules, outages, reports in any order, repeated, forged, early, late."""
+"""Carriers and what they say: rules, outages, reports in any order, repeated, forged, late."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def forge(world: World, house: str, index: int) -> None:
 
 @deed(house=houses, order=integers(0, 9), weight=2)
 def hear_in_two_orders(world: World, house: str, order: int) -> None:
-    """What the carrier says of a message without contradicting itself ends the same in any order."""
+    """What is said of a message without contradiction ends the same in any order."""
     place = world.houses[house]
     callbacks = place.transport.due_callbacks()
     posts = [place.transport.account.post_of(callback, {}) for callback in callbacks]

@@ -1,4 +1,4 @@
-"""Workers: steps, the tick, time, workers that are frozen and thawed, and the named crash points."""
+"""Workers: steps, the tick, time; frozen and thawed ones; the named crash points."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Work = Callable[..., None]
 
 @dataclass(frozen=True)
 class Draw:
-    """Values to draw from: by Hypothesis, which shrinks, or by a seeded generator, which is quick."""
+    """Values to draw from: by Hypothesis, which shrinks, or by a seeded generator."""
 
     strategy: st.SearchStrategy[Any]
     pick: Callable[[Random], Any]

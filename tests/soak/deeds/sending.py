@@ -124,7 +124,8 @@ def _send(
             world.nothing_may_change = True
             return
         except IdempotencyMismatch:
-            assert known is not None and known[0] != request
+            assert known is not None
+            assert known[0] != request
             raise
         except PaymentRequired:
             over = request["max_cost"] is not None and held > request["max_cost"] * PRICE
@@ -132,7 +133,8 @@ def _send(
             assert over or (short and request["on_insufficient_funds"] == "reject")
             raise
         if known is not None:
-            assert result.replayed and (known[0], known[1]) == (request, result.id)
+            assert result.replayed
+            assert (known[0], known[1]) == (request, result.id)
             world.nothing_may_change = True
             world.note("repeated with its idempotency key")
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from tests.soak.deeds.engine import Killed
 from tests.soak.deeds.registry import DEEDS, deed, integers, one_of, which
@@ -46,3 +46,5 @@ def die(world: World, name: str, index: int, statement: int) -> None:
     except Killed:
         world.note(f"killed at a statement: {name}")
         world.nothing_may_change = False
+        # What Django runs without a savepoint of its own was one statement, and was not begun.
+        transaction.set_rollback(False)
