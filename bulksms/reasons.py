@@ -1,7 +1,7 @@
 """Why a message did not arrive, in three classes: may pass, will not pass, or is up to us.
 
-``temporary``: a later try may succeed (phone off, network busy). ``permanent``: it will not (no such
-number, blocked). ``ours``: the carrier was not asked, or it was our own doing (no money, no rate).
+``temporary``: a later try may succeed (phone off, network busy). ``permanent``: it will not (no
+such number, blocked). ``ours``: the carrier was not asked, or it was our own doing (no money).
 Pure tables; a carrier adds its own permanent words (``Carrier.permanent_codes``).
 """
 

@@ -92,6 +92,7 @@ TITLES: Mapping[int, str] = {
     **{status: HTTPStatus(status).phrase for status in STATUSES.values()},
     405: "Method Not Allowed",
     413: "Content Too Large",
+    422: "Unprocessable Content",
 }
 
 

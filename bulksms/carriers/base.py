@@ -98,8 +98,8 @@ class ParsedReport:
     state: str
     code: str
     raw: str = field(repr=False)
-    #: "2/3" where the report, and its ``state``, speak of one part only. A part that failed is final
-    #: for its message; it is delivered when all of its parts were.
+    #: "2/3" where the report, and its ``state``, speak of one part only. A part that failed is
+    #: final for its message; it is delivered when all of its parts were.
     part: str = ""
 
 

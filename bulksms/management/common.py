@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from bulksms import money
 from bulksms.models import Organisation
@@ -16,6 +21,28 @@ def find_organisation(slug: str) -> Organisation:
         known = ", ".join(Organisation.objects.values_list("slug", flat=True)[:20])
         raise CommandError(f"no organisation {slug!r} with a wallet; there are: {known}")
     return found
+
+
+@contextmanager
+def rehearsal(*, dry_run: bool) -> Iterator[None]:
+    """With ``dry_run`` all that is done in the block is done, seen, and taken back at its end."""
+    with transaction.atomic():
+        yield
+        if dry_run:
+            transaction.set_rollback(True)
+
+
+def figures(organisation: Organisation) -> dict[str, Any]:
+    """The wallet of ``organisation`` for machines; amounts are texts in its currency."""
+    purse = wallet.of(organisation)
+    limit = purse.credit_limit_micros
+    return {
+        "organisation": organisation.slug,
+        "currency": purse.currency,
+        "balance": money.amount(purse.available_micros),
+        "owed": money.amount(purse.owed_micros),
+        "credit_limit": None if limit is None else money.amount(limit),
+    }
 
 
 def balance(organisation: Organisation) -> str:

@@ -43,7 +43,7 @@ class CarrierState(models.Model):
 
 
 class Share(models.Model):
-    """What one organisation was served of one carrier's lane, in parts: the least served is next."""
+    """What an organisation was served of a carrier's lane, in parts: the least served is next."""
 
     carrier = models.CharField(max_length=40)
     priority = models.CharField(max_length=8, default=NORMAL)

@@ -58,7 +58,7 @@ def test_show_tells_counts_and_cost(campaign: Campaign) -> None:
 
 def test_list_shows_the_newest_of_one_organisation(campaign: Campaign, shop: Organisation) -> None:
     other = make_organisation()
-    send_bulk(recipients=kenyan_numbers(1), message="Hi", organisation=other, name="Other")
+    send_bulk(recipients=kenyan_numbers(1), message="Hi", organisation=other)
     assert f"{campaign.pk} 2026-01-05T09:00:00+00:00 queued 2/5" in run("list", None)
     found = told("list", None, "--organisation", shop.slug)["campaigns"]
     assert [row["id"] for row in found] == [str(campaign.pk)]

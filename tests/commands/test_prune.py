@@ -64,7 +64,7 @@ def test_json_is_one_object(old: None) -> None:
 
 def test_a_campaign_that_does_not_add_up_makes_it_exit_1(old: None) -> None:
     Message.objects.filter(number=NUMBER).delete()
-    with pytest.raises(CommandError, match="do not add up. Run bulksms_audit"):
+    with pytest.raises(CommandError, match=r"do not add up\. Run bulksms_audit"):
         run("--days", "30", "--rows")
     assert Message.objects.count() == 2
 

@@ -1,4 +1,4 @@
-"""Pace: a carrier is asked as fast as it allows and no faster, in parts, by any number of workers."""
+"""Pace: a carrier is asked as fast as it allows and no faster, in parts, by however many."""
 
 from __future__ import annotations
 

@@ -37,8 +37,7 @@ MORE, A_FEW_ROWS, A_FEW_PAGES, PAGES_OF_A_ROW = 3, 20, 100, 20
 PLANTED = "planted: no index serves it"
 
 #: Found here and not cured yet, by (step, a piece of the statement); to be taken out with the cure.
-PENDING: tuple[tuple[str, str], ...] = (
-)
+PENDING: tuple[tuple[str, str], ...] = ()
 
 
 class Told(NamedTuple):

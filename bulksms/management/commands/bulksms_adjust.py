@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bulksms import money
 from bulksms.exceptions import BulkSmsError
-from bulksms.management.common import balance, find_organisation
+from bulksms.management.common import balance, figures, find_organisation, rehearsal
 from bulksms.models import Organisation
 from bulksms.services import wallet
 
@@ -32,14 +33,22 @@ class Command(BaseCommand):
         what.add_argument("--low-balance", help="warn when the balance falls below this")
         parser.add_argument("--key", help="names the correction: repeating it changes nothing")
         parser.add_argument("--note", default="", help="why; for the statement")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be")
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
     def handle(self, **options: Any) -> None:
         organisation = find_organisation(options["organisation"])
+        dry_run = options["dry_run"]
         try:
-            self._change(organisation, options)
+            with rehearsal(dry_run=dry_run):
+                self._change(organisation, options)
+                found, said = figures(organisation), balance(organisation)
         except (ValueError, BulkSmsError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(balance(organisation))
+        if options["json"]:
+            self.stdout.write(json.dumps({**found, "dry_run": dry_run}))
+        else:
+            self.stdout.write(f"would be done: {said}" if dry_run else said)
 
     def _change(self, organisation: Organisation, options: Any) -> None:
         if options["amount"] is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser
 from collections import Counter
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("numbers", nargs="*", help="recipients; none = read standard input")
         parser.add_argument("--organisation", help="its slug (default: the house organisation)")
         parser.add_argument("--sender", help="sender ID (default: the organisation's)")
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
     def handle(self, **options: Any) -> None:
         owner = self._organisation(options["organisation"])
@@ -39,7 +41,10 @@ class Command(BaseCommand):
             quote = quoting.quote(owner, request)
         except BulkSmsError as error:
             raise CommandError(error.detail) from error
-        self._show(quote)
+        if options["json"]:
+            self.stdout.write(_as_json(quote))
+        else:
+            self._show(quote)
 
     def _organisation(self, slug: str | None) -> Organisation:
         if slug is None:
@@ -61,3 +66,22 @@ class Command(BaseCommand):
         if quote.saving_micros:
             saved = money.sentence(quote.saving_micros, quote.currency)
             self.stdout.write(f"  replacing look-alike characters would save {saved}")
+
+
+def _as_json(quote: quoting.Quote) -> str:
+    """``{"currency", "total", "sendable", "affordable", "duplicates", "refused", ...}``"""
+    available = quote.available_micros
+    return json.dumps(
+        {
+            "currency": quote.currency,
+            "total": money.amount(quote.total_micros),
+            "available": None if available is None else money.amount(available),
+            "rows": len(quote.rows),
+            "sendable": quote.sendable,
+            "affordable": quote.affordable,
+            "duplicates": quote.duplicates,
+            "parts": sum(row.units for row in quote.rows if not row.draft.error),
+            "refused": Counter(row.draft.error for row in quote.rows if row.draft.error),
+            "saving": money.amount(quote.saving_micros),
+        }
+    )

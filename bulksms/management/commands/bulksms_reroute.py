@@ -13,7 +13,7 @@ from bulksms.services import rerouting
 
 class Command(BaseCommand):
     help = (
-        "Give the messages that are still queued for one carrier to another one, e.g. when a carrier"
+        "Give the messages that are still queued for one carrier to another one, e.g. when it"
         " is stopped or was taken out of the settings. What it was asked for already stays with it."
         " New messages follow BULKSMS['ROUTES']."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -15,6 +17,13 @@ class Command(BaseCommand):
         " tick by themselves; this is for cron on a host without one, and for a look."
     )
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
     def handle(self, **options: Any) -> None:
-        for name, count in sorted(reconcile.tick_once().items()):
+        done = reconcile.tick_once()
+        if options["json"]:
+            self.stdout.write(json.dumps(done))
+            return
+        for name, count in sorted(done.items()):
             self.stdout.write(f"{name}: {count}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bulksms import money
 from bulksms.exceptions import BulkSmsError
-from bulksms.management.common import balance, find_organisation
+from bulksms.management.common import balance, figures, find_organisation, rehearsal
 from bulksms.models import LedgerEntry, Organisation
 from bulksms.services import wallet
 
@@ -35,14 +36,28 @@ class Command(BaseCommand):
         )
         parser.add_argument("--reverse", action="store_true", help="the payment bounced")
         parser.add_argument("--note", default="", help="for the statement")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be")
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
     def handle(self, **options: Any) -> None:
         organisation = find_organisation(options["organisation"])
         try:
-            entry = self._move(organisation, options)
+            with rehearsal(dry_run=options["dry_run"]):
+                self._tell(self._move(organisation, options), organisation, options)
         except (ValueError, BulkSmsError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"entry {entry.pk} ({entry.kind}): {balance(organisation)}")
+
+    def _tell(self, entry: LedgerEntry, organisation: Organisation, options: Any) -> None:
+        if options["json"]:
+            document = {
+                "entry": None if options["dry_run"] else entry.pk, "kind": entry.kind,
+                **figures(organisation), "dry_run": options["dry_run"],
+            }  # fmt: skip
+            self.stdout.write(json.dumps(document))
+        elif options["dry_run"]:
+            self.stdout.write(f"would be done ({entry.kind}): {balance(organisation)}")
+        else:
+            self.stdout.write(f"entry {entry.pk} ({entry.kind}): {balance(organisation)}")
 
     def _move(self, organisation: Organisation, options: Any) -> LedgerEntry:
         key = wallet.payment_key(options["provider"], options["reference"])
