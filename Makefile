@@ -33,7 +33,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-postgres test-sqlite test-hostile openapi fuzz test-brokers test-cov \
         properties soak interleavings mutants browser crash chaos matrix versus bench-simulator plans lint format types contracts migrations-check bench \
-        docs reference wheel clean distclean
+        docs reference send-memory wheel clean distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -95,6 +95,9 @@ versus: $(READY)  ## a retrying task around the carrier's SDK beside us: sent tw
 browser: $(READY)  ## the admin in a real Chromium (Debian: apt-get install chromium); pictures for docs
 	@$(PY) -c 'import playwright' 2> /dev/null || $(PY) -m pip install --quiet 'playwright>=1.50,<2'
 	@$(PYTEST) -rs -m browser tests/browser $(ARGS)
+
+send-memory: $(READY)  ## bulksms_send in flat memory: 10,000 rows beside 200,000
+	@$(PY) -m tests.commands.send_memory $(ARGS)
 
 chaos: $(READY)  ## brokers, database and workers fall over at once; RUNS=10 storms in a row
 	@$(PY) -m tests.chaos $(ARGS)

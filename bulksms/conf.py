@@ -33,6 +33,8 @@ class Settings:
     RATE_LIMITS: Mapping[str, int | None] = field(default_factory=dict)
     #: In one request; more are refused.
     MAX_RECIPIENTS: int = 10_000
+    #: Rows of an organisation that nobody pays for, on one day; None = no limit.
+    MAX_UNFUNDED_A_DAY: int | None = 100_000
     #: SMS parts of one text; a longer one is refused.
     MAX_PARTS: int = 10
     #: How far ahead a message may be scheduled.

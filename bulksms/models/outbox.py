@@ -74,6 +74,9 @@ class Campaign(models.Model):
     finished_at = models.DateTimeField(null=True)
     #: Cancelled then: what comes back to its queue is cancelled too.
     cancelled_at = models.DateTimeField(null=True)
+    #: Its texts go as soon as nothing more is asked with them; they went then.
+    is_sensitive = models.BooleanField(default=False)
+    text_blanked_at = models.DateTimeField(null=True)
     #: Retention: its numbers and texts are gone; its rows are gone too.
     blanked_at = models.DateTimeField(null=True)
     pruned_at = models.DateTimeField(null=True)
@@ -126,6 +129,11 @@ class Campaign(models.Model):
                 fields=("cancelled_at",),
                 condition=Q(cancelled_at__isnull=False, queued_count__gt=0),
                 name="bulksms_campaign_cancelling",
+            ),
+            models.Index(
+                fields=("id",),
+                condition=Q(is_sensitive=True, text_blanked_at=None),
+                name="bulksms_campaign_sensitive",
             ),
             models.Index(
                 fields=("finished_at",),

@@ -63,6 +63,9 @@ class Wallet(CreatedModel):
     low_balance_micros = models.BigIntegerField(null=True, blank=True)
     #: The last (wallet, seq) of the ledger: movements of ``available`` are numbered without a gap.
     last_seq = models.BigIntegerField(default=0)
+    #: The last day on which rows were stored that nobody paid for, and how many.
+    unfunded_on = models.DateField(null=True, blank=True, editable=False)
+    unfunded_count = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         permissions = (

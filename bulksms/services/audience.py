@@ -166,6 +166,7 @@ def send_to(
     tags: Sequence[str] = (),
     metadata: Mapping[str, Any] | None = None,
     max_cost: Decimal | str | None = None,
+    sensitive: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> SentTo:
     """Text every row of ``queryset``: ``send_to(Customer.objects.all(), message="Hi {name}")``.
@@ -177,7 +178,8 @@ def send_to(
 
     With a ``key`` (your name for this send, for ever) a repeat goes on after the last chunk: nobody
     gets it twice, rows with higher keys that were added since get it too. ``max_cost`` is for all
-    of it. ``progress(n)`` is called after every chunk of ``n`` rows.
+    of it; ``sensitive`` is as for ``send_bulk``. ``progress(n)`` is called after every chunk of
+    ``n`` rows.
 
     Raises ValueError and as ``send_bulk`` does; PaymentRequired before the first chunk that the
     wallet cannot pay: what went before is sent, top up and repeat.
@@ -186,7 +188,7 @@ def send_to(
     audience = Audience(queryset, message, phone, context)
     options = Options(
         message, sender_id, scheduled_at, priority, name, tags, metadata or {},
-        None if max_cost is None else str(max_cost),
+        None if max_cost is None else str(max_cost), sensitive,
     )  # fmt: skip
     sent = series.find(owner, key or f"send_to:{ids.new()}")
     with Looker(owner, options) as looker:

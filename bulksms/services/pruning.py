@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, Model, Q, QuerySet, Sum
+from django.db.models import Model, Q, Sum
 
-from bulksms import clock, conf, db, states
+from bulksms import clock, conf, states
 from bulksms.models import (
     Campaign,
     Hold,
@@ -30,9 +29,7 @@ from bulksms.models import (
     Run,
     Submission,
 )
-from bulksms.services import blanking, campaigns, idempotency, settlement
-
-HOLDS = Hold._meta.db_table
+from bulksms.services import blanking, campaigns, idempotency, settlement, totals
 
 #: Rows, and campaigns, per transaction.
 BATCH = 5_000
@@ -161,10 +158,10 @@ def _delete_group(group: _Group, before: dt.datetime, now: dt.datetime) -> Count
     with transaction.atomic():
         settlement.lock_runs(group.ids)
         over = _still_over(group.ids, before)
-        totals = _totals(over)
+        found = totals.of(over)
         ready = _settled(over)
-        sound = [id_ for id_ in ready if _is_sound(id_, totals)]
-        _write_totals(sound, totals)
+        sound = [id_ for id_ in ready if totals.is_sound(id_, found)]
+        totals.write(sound, found)
         those = Q(campaign_id__in=sound)
         messages = Q(message__campaign_id__in=sound)
         MessageAttempt.objects.filter(messages).delete()
@@ -183,70 +180,6 @@ def _settled(ids: Sequence[UUID]) -> list[UUID]:
     waiting = Refund.objects.filter(message__campaign_id__in=ids, paid_at=None)
     open_ |= set(waiting.values_list("message__campaign_id", flat=True))
     return [id_ for id_ in ids if id_ not in open_]
-
-
-@dataclass(frozen=True, slots=True)
-class _Totals:
-    """What the rows of some campaigns come to: per hold (price, captured, released, refunded), the
-    holds of each campaign with what they say themselves, and whether all its rows are there."""
-
-    rows: dict[int, tuple[int, ...]]
-    holds: dict[UUID, dict[int, tuple[int, ...]]]
-    complete: set[UUID]
-
-
-def _totals(ids: Sequence[UUID]) -> _Totals:
-    rows: dict[int, tuple[int, ...]] = {}
-    for found in (
-        _per_hold(Message.objects.filter(campaign_id__in=ids)),
-        _per_hold(MessageAttempt.objects.filter(message__campaign_id__in=ids)),
-    ):
-        for hold, *sums in found:
-            known = rows.get(hold, (0, 0, 0, 0))
-            rows[hold] = tuple(a + int(b or 0) for a, b in zip(known, sums, strict=True))
-    holds: dict[UUID, dict[int, tuple[int, ...]]] = {id_: {} for id_ in ids}
-    said = Hold.objects.filter(campaign_id__in=ids).values_list(
-        "campaign_id", "id", "held_micros", "captured_micros", "released_micros",
-        "refunded_micros",
-    )  # fmt: skip
-    for campaign, hold, *amounts in said:
-        holds[campaign][hold] = tuple(amounts)
-    counted = dict(
-        Message.objects.filter(campaign_id__in=ids).values_list("campaign_id").annotate(Count("id"))
-    )
-    wanted = Campaign.objects.filter(id__in=ids).values_list("id", "recipients_count")
-    return _Totals(rows, holds, {id_ for id_, many in wanted if counted.get(id_, 0) == many})
-
-
-def _per_hold(tries: QuerySet[Any]) -> Iterable[tuple[int, ...]]:
-    sums: QuerySet[Any, tuple[int, ...]] = (
-        tries.filter(hold__isnull=False)
-        .values_list("hold_id")
-        .annotate(
-            price=Sum(F("units") * F("unit_price_micros")),
-            captured=Sum("captured_micros"),
-            released=Sum("cost_micros", filter=Q(charge=states.RELEASED)),
-            refunded=Sum("refunded_micros"),
-        )
-    )
-    return sums
-
-
-def _is_sound(campaign: UUID, totals: _Totals) -> bool:
-    """Rows that do not add up stay: deleting them would hide it."""
-    holds = totals.holds[campaign]
-    return campaign in totals.complete and all(
-        totals.rows.get(hold, (0, 0, 0, 0)) == said for hold, said in holds.items()
-    )
-
-
-def _write_totals(ids: Sequence[UUID], totals: _Totals) -> None:
-    names = ("price", "captured", "released", "refunded")
-    columns = {"id": db.INT, **{f"rows_{name}_micros": db.INT for name in names}}
-    rows = [
-        (hold, *totals.rows.get(hold, (0, 0, 0, 0))) for id_ in ids for hold in totals.holds[id_]
-    ]
-    db.update(HOLDS, columns, rows)
 
 
 _OLD: dict[str, tuple[type[Model], str, Q]] = {

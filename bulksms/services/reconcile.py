@@ -41,6 +41,7 @@ from bulksms.services import (
     refunds,
     resolving,
     routing,
+    sensitive,
     settlement,
 )
 from bulksms.services.settlement import Move
@@ -296,6 +297,7 @@ SWEEPS: dict[str, Callable[[dt.datetime], int]] = {
     "queries": wake_queries,
     "reports": wake_reports,
     "carriers": wake_ready_runs,
+    "sensitive_texts": sensitive.blank_due,
     "rate_windows": limits.prune,
     "idempotency_keys": idempotency.prune,
 }

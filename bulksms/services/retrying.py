@@ -74,7 +74,9 @@ def retry(
         purse = wallet.of(organisation) if dry_run else wallet.lock(organisation)
         total = _fund(purse, drafts, now)
         result = Retried(campaign, drafts, total, remaining, dry_run)
-        if not dry_run and result.queued:
+        if dry_run:
+            transaction.set_rollback(True)  # looking may have given ended rows' money back
+        elif result.queued:
             _start(campaign, purse, drafts, messages, total, now)
     if not dry_run:
         campaign.refresh_from_db()
@@ -181,10 +183,19 @@ def _prepare(
 ) -> list[Draft]:  # fmt: skip
     drafts = intake.prepare_again(organisation, campaign.sender, messages, now)
     for draft, message in zip(drafts, messages, strict=True):
-        error, detail = _refusal(message, wanted)
+        error, detail = _refusal(message, wanted) if _text(campaign, message) else _TEXT_BLANKED
         if error:
             draft.refuse(error, detail)
     return drafts
+
+
+def _text(campaign: Campaign, message: Message) -> bool:
+    """Whether there is still a text to send; a sensitive one is blanked when it was sent."""
+    text = campaign.message if message.text is None else message.text
+    return bool(text) or campaign.text_blanked_at is None
+
+
+_TEXT_BLANKED = ("text_blanked", "Its text was sensitive and is blanked. Send a new message.")
 
 
 def _refusal(message: Message, wanted: Wanted) -> tuple[str, str]:

@@ -57,6 +57,7 @@ class Options:
     tags: Sequence[str] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     max_cost: str | None = None
+    sensitive: bool = False
 
     def request(self, messages: Sequence[Mapping[str, Any]]) -> BulkRequest:
         """A request to check, in which no item counts as a duplicate of another."""
@@ -187,7 +188,7 @@ class Series:
             scheduled_at=options.scheduled_at, priority=options.priority, name=options.name,
             tags=tuple(options.tags), metadata={**options.metadata, LAST: str(last)},
             reference=f"{self.key}#{len(self.campaigns) + 1}", on_insufficient_funds=REJECT,
-            max_cost=self._left(budget_micros),
+            max_cost=self._left(budget_micros), sensitive=options.sensitive,
         )  # fmt: skip
         try:
             result = sending.send(self.organisation, request)

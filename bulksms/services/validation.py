@@ -51,6 +51,8 @@ class BulkRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     max_cost: Decimal | str | None = None
     on_insufficient_funds: str = PARTIAL
+    #: The texts are blanked once nothing more is asked with them.
+    sensitive: bool = False
     user_label: str = ""
     name: str = ""
     own: Sequence[Own] | None = field(default=None, repr=False)

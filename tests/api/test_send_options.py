@@ -8,6 +8,7 @@ import pytest
 
 from bulksms import clock, states
 from bulksms.models import Campaign, Message
+from bulksms.services import reconcile
 from tests.api.helpers import SEND, SEND_BULK, Api, assert_problem, faults, world
 from tests.factories import kenyan_numbers, make_key, make_organisation
 
@@ -173,3 +174,24 @@ def test_a_quote_takes_the_same_body(api, organisation) -> None:
 
     assert (answer.status_code, answer.json()["total_cost"]) == (200, "1.00")
     assert world(organisation) == before
+
+
+def test_a_sensitive_text_is_kept_until_it_was_sent_and_no_longer(api) -> None:
+    sent = api.send("12", message="Your code is 482913", sensitive=True)
+    id_ = sent.json()["campaign_id"]
+
+    reconcile.tick_once()
+
+    shown = api.get(f"/v1/sms/campaigns/{id_}/")
+    retried = api.post(f"/v1/sms/campaigns/{id_}/retry/", {"errors": ["invalid_recipient"]})
+    assert shown.json()["message"] is None
+    assert b"482913" not in retried.content
+
+
+def test_one_sensitive_sms_says_so_and_anything_but_a_flag_is_refused(api) -> None:
+    assert api.post(SEND, {"mobile": FIRST, "message": "Hi", "sensitive": True}).status_code == 201
+    assert Campaign.objects.get().is_sensitive
+
+    refused = api.post(SEND, {"mobile": FIRST, "message": "Hi", "sensitive": "yes"})
+
+    assert faults(assert_problem(refused, 400, "invalid_type")) == [("sensitive", "invalid_type")]

@@ -7,12 +7,15 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 
 from bulksms import send_bulk, send_sms
-from bulksms.models import Decision, Message, Organisation
+from bulksms.models import Campaign, Decision, Message, Organisation
 from bulksms.testing import virtual_clock
-from tests.factories import kenyan_numbers, make_organisation
+from tests.factories import kenyan_numbers, make_key, make_organisation
 from tests.harness import fake_carrier
 
 pytestmark = pytest.mark.django_db
@@ -98,3 +101,58 @@ def test_what_is_not_over_makes_it_exit_1(shop: Organisation) -> None:
 def test_what_makes_no_sense_is_said(words: tuple[str, ...], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         run(*words)
+
+
+# What readers find afterwards
+
+
+@pytest.fixture
+def readers(old: None, shop: Organisation) -> list[str]:
+    """Every address under which the old campaign can be read."""
+    campaign = Campaign.objects.get().pk
+    entry = f"/api/sms/outbox/{campaign}"
+    return [
+        f"/v1/sms/campaigns/{campaign}/", f"/v1/sms/campaigns/{campaign}/messages/",
+        "/v1/bulk-sms/messages/?created_from=2026-01-01T00:00:00Z", "/api/sms/outbox", entry,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [(), ("--rows",)])
+def test_readers_of_a_forgotten_campaign_find_no_number_and_no_fault(
+    shop: Organisation, readers: list[str], rows: tuple[str, ...]
+) -> None:
+    headers = {"authorization": f"Bearer {make_key(shop)}"}
+    before = [Client().get(address, headers=headers).content.decode() for address in readers]
+    run("--days", "30", *rows)
+
+    answers = [Client().get(address, headers=headers) for address in readers]
+
+    assert [answer.status_code for answer in answers] == [200] * len(readers)
+    assert sum(NUMBER in body for body in before) >= 2
+    assert not any(NUMBER in answer.content.decode() for answer in answers)
+
+
+def test_the_admins_pages_of_a_blanked_message_and_its_campaign_still_open(
+    readers: list[str],
+) -> None:
+    root = Client()
+    root.force_login(User.objects.create_superuser("root"))
+    row = Message.objects.earliest("id")
+    run("--days", "30")
+
+    for name, pk in (("message", row.pk), ("campaign", row.campaign_id)):
+        page = root.get(reverse(f"admin:bulksms_{name}_change", args=[pk]))
+        assert page.status_code == 200
+        assert NUMBER not in page.content.decode()
+
+
+def test_the_admins_page_of_a_campaign_without_rows_still_opens(old: None) -> None:
+    root = Client()
+    root.force_login(User.objects.create_superuser("root"))
+    campaign = Campaign.objects.get()
+    run("--days", "30", "--rows")
+
+    page = root.get(reverse("admin:bulksms_campaign_change", args=[campaign.pk]))
+
+    assert page.status_code == 200
+    assert Campaign.objects.get().delivered_count == 3

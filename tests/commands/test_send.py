@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from bulksms.exceptions import WalletBusy
 from bulksms.models import Campaign, Message
-from bulksms.services import organisations
+from bulksms.services import organisations, sending
 from bulksms.testing import virtual_clock
 from tests.commands.sending_host import CHUNK
 from tests.factories import kenyan_numbers, make_organisation
@@ -136,12 +137,13 @@ def test_the_text_may_come_from_a_file(shop: str, file: Path, tmp_path: Path) ->
 
 def test_sender_time_priority_and_name_reach_the_campaign(shop: str, file: Path) -> None:
     code, _, _ = run(
-        file, "--skip-invalid", organisation=shop, at="2026-01-05T18:00+03:00", priority="high",
-        name="Bills", sender="talkntalk",
+        file, "--skip-invalid", "--sensitive", organisation=shop, at="2026-01-05T18:00+03:00",
+        priority="high", name="Bills", sender="talkntalk",
     )  # fmt: skip
     found = Campaign.objects.get()
     assert code == 0
     assert (found.sender, found.priority, found.name) == ("TALKNTALK", "high", "Bills")
+    assert found.is_sensitive
     assert found.scheduled_at is not None
     assert found.scheduled_at.hour == 15
 
@@ -173,14 +175,32 @@ def test_a_file_that_is_not_there_is_one_sentence(shop: str, tmp_path: Path) -> 
     assert (code, "No such file" in err) == (1, True)
 
 
-def test_an_empty_wallet_says_so_and_how_to_go_on(
-    shop: str, file: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.BULKSMS = {**settings.BULKSMS, "MAX_RECIPIENTS": 1}
+def test_what_the_wallet_cannot_pay_is_not_begun(file: Path) -> None:
     owner = make_organisation(balance_micros=2_000_000).slug
     file.write_text("phone,name\n" + "\n".join(f"{n},A" for n in kenyan_numbers(3)))
     assert "It costs KES 3.00; KES 2.00 is available." in run(file, organisation=owner)[2]
     assert not Campaign.objects.exists()
+
+
+def test_whatever_stops_it_on_the_way_it_says_how_to_go_on(
+    shop: str, file: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BULKSMS = {**settings.BULKSMS, "MAX_RECIPIENTS": 1}
+    file.write_text("phone,name\n" + "\n".join(f"{n},A" for n in kenyan_numbers(3)))
+    real = sending.send
+
+    def busy(*args: Any, **options: Any) -> Any:
+        if Campaign.objects.exists():
+            raise WalletBusy("The wallet is busy.")
+        return real(*args, **options)
+
+    monkeypatch.setattr(sending, "send", busy)
+    code, out, err = run(file, organisation=shop)
+    assert (code, "1 queued now" in out) == (1, True)
+    assert "The wallet is busy; 1 of 3 are on their way. Repeat the same command" in err
+
+    monkeypatch.setattr(sending, "send", real)
+    assert "2 queued now" in run(file, organisation=shop)[1]
 
 
 def test_without_an_organisation_the_house_sends(file: Path, settings: Any) -> None:

@@ -87,7 +87,7 @@ def test_every_exception_says_when_it_is_raised() -> None:
 
 
 def test_every_command_and_each_of_its_arguments_says_what_it_does() -> None:
-    page = reference("commands.md")
+    page = commands.page()
     silent = re.findall(r"^\| (`.*`) \|  \|$", page, re.MULTILINE)
 
     assert [name for name in commands.names() if f"\n## {name}\n" not in page] == []

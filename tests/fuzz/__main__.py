@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from tests.fuzz.dialects import DIALECTS, Dialect
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / ".venv" / "fuzz"
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("hooks.py")
 #: How often a value of the dictionaries stands where the schema cannot know a good one.
 KNOWN = 0.8
 REQUIREMENT = "schemathesis>=4.32,<4.33"
@@ -175,7 +177,8 @@ def run(dialect: Dialect, port: int, key: str, options: argparse.Namespace, fold
         "--checks", "all", "--max-examples", str(options.examples), "--seed", str(options.seed),
         "--phases", options.phases, "--continue-on-failure", "--no-color",
     ]  # fmt: skip
-    return subprocess.run(command, cwd=folder, check=False).returncode
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)}
+    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 
 
 def report(counts: list[tuple[str, str, int, str, int]]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bulksms import send_bulk, states
 from bulksms.exceptions import BulkSmsError
-from bulksms.models import Campaign, Hold, Message, Organisation, Report
+from bulksms.models import Campaign, CarrierState, Hold, Message, Organisation, Report
 from bulksms.services import (
     audit,
     claiming,
@@ -192,6 +192,21 @@ def pause_and_claim(house: FakeCarrier) -> Pair:
 
 @pair
 def claim_and_claim(house: FakeCarrier) -> Pair:
+    """Two workers take a request each and go no further; the tick gives the rows back."""
+    CarrierState.objects.create(carrier="main")  # as after its first request
+    _, campaign = _send(4)
+
+    def check() -> None:
+        assert _count(campaign) == {states.DELIVERED: 4}
+        assert house.total_accepted == 4
+
+    return lambda: claiming.claim(house.carrier), lambda: claiming.claim(house.carrier), check
+
+
+@pair
+def step_and_step(house: FakeCarrier) -> Pair:
+    """Two workers ask at the same time, from the claim to the record."""
+    CarrierState.objects.create(carrier="main")  # as after its first request
     _, campaign = _send(4)
 
     def check() -> None:
@@ -306,4 +321,6 @@ RULES: dict[str, Sequence[object]] = {
     name: [{"report": [{"state": "undelivered"}, {"state": "delivered", "delay_s": 60}]}]
     for name in ("retry and late report", "retry and retry")
 }
-OPTIONS: dict[str, dict[str, Any]] = {"claim and claim": {"max_batch": 2}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    name: {"max_batch": 2} for name in ("claim and claim", "step and step")
+}

@@ -12,7 +12,7 @@ from tests.interleaving.play import explore
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 #: The others are explored by ``make interleavings``, with two preemptions.
-QUICK = ("hold and hold", "cancel and claim", "settle and report")
+QUICK = ("hold and hold", "cancel and claim", "settle and report", "claim and claim")
 
 
 @pytest.fixture(autouse=True)
@@ -23,4 +23,4 @@ def _virtual_time(settings: Any) -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_no_interleaving_with_one_preemption_breaks_anything(name: str) -> None:
     assert name in PAIRS
-    assert explore(name, preemptions=1, every=4) > 0
+    assert explore(name, preemptions=1, every=6) > 0

@@ -29,7 +29,7 @@ OLDER = (
     ),
     Bug(
         "after the money ends a cheaper one is still sent",
-        "bulksms/services/sending.py",
+        "bulksms/services/affording.py",
         "    for draft in drafts[at + 1 :]:\n        draft.refuse(",
         "    for draft in drafts[at + 2 :]:\n        draft.refuse(",
         f"{SENDING}::"

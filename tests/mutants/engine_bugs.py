@@ -117,11 +117,11 @@ BUGS = (
         "tests/services/test_wallet.py",
     ),
     Bug(
-        "two queries at the same moment are proof",
-        "bulksms/services/resolving.py",
-        "ASK_AGAIN = dt.timedelta(seconds=60)",
-        "ASK_AGAIN = dt.timedelta(seconds=0)",
-        "tests/services/test_resolving.py::test_one_query_that_knows_nothing_is_no_proof",
+        "a query proves something at once",
+        "bulksms/services/dispatch.py",
+        "    return closed_at + dt.timedelta(seconds=carrier.query_settles_after_s)",
+        "    return closed_at",
+        "tests/services/test_resolving.py",
     ),
     Bug(
         "a resend keeps its reference",
@@ -148,7 +148,7 @@ BUGS = (
     ),
     Bug(
         "money is held for one row less",
-        "bulksms/services/sending.py",
+        "bulksms/services/accepted.py",
         "        hold = wallet.reserve(purse, campaign, total)",
         "        hold = wallet.reserve(purse, campaign, max(total - 1, 0))",
         DAYS,
@@ -170,10 +170,10 @@ BUGS = (
         f"{MEETING}[hold and hold]",
     ),
     Bug(
-        "a cancellation does not lock the rows",
-        "bulksms/services/settlement.py",
-        'WHERE {those} ORDER BY id{db.for_update()}"\n    return [_Row._make',
-        'WHERE {those} ORDER BY id"\n    return [_Row._make',
-        f"{MEETING}[settle and report]",
+        "two workers choose for one carrier at once",
+        "bulksms/services/pacing.py",
+        "    rows = CarrierState.objects.select_for_update()",
+        "    rows = CarrierState.objects.all()",
+        "tests/interleaving/runs.py::test_no_interleaving_breaks_anything[claim and claim]",
     ),
 )

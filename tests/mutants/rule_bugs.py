@@ -61,11 +61,12 @@ BUGS = (
         "tests/test_states.py::test_expiring_in_our_own_queue_is_no_evidence_of_acceptance",
     ),
     Bug(
-        "a late delivered ends a retry that was sent",
-        "bulksms/states.py",
-        "    return old == QUEUED and new == DELIVERED",
-        "    return old in (QUEUED, SENT) and new == DELIVERED",
-        "tests/test_states.py",
+        "any late word ends a retry",
+        "bulksms/services/reports.py",
+        "for m in old if m.report.state == states.DELIVERED and",
+        "for m in old if m.report.state in states.REPORTED and",
+        "tests/services/test_retrying.py::"
+        "test_another_late_word_than_delivered_does_not_end_a_retry",
     ),
     # Segments
     Bug(
@@ -128,10 +129,10 @@ BUGS = (
         NUMBERS,
     ),
     Bug(
-        "what starts with a zero is read as a country code",
+        "a million characters are read",
         "bulksms/sms/numbers.py",
-        '    if _is_certain(first) or digits[0] == "0":',
-        "    if _is_certain(first):",
+        "    if len(raw) > written.MAX_CHARACTERS:",
+        "    if len(raw) > 10**9:",
         NUMBERS,
     ),
     # What an answer proves

@@ -85,7 +85,8 @@ class WalletMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.before = transaction.savepoint()
+        self.story = transaction.atomic()
+        self.story.__enter__()
         virtual_clock.reset()
         self.model, self.steps = Model(), 0
         self.organisation = make_organisation(balance_micros=0, price_micros=None)
@@ -222,7 +223,8 @@ class WalletMachine(RuleBasedStateMachine):
             money = [f for f in audit.faults() if f.noun in ("wallet", "hold", "ledger entry")]
             assert [fault for fault in money if "deadline" not in fault.what] == []
         finally:
-            transaction.savepoint_rollback(self.before)
+            transaction.set_rollback(True)
+            self.story.__exit__(None, None, None)
 
 
 def today() -> dt.date:

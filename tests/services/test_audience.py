@@ -206,6 +206,12 @@ def test_a_slice_is_refused(shop: Organisation) -> None:
         send_to(User.objects.all()[:5], phone="username", message="Hi", organisation=shop)
 
 
+def test_sensitive_texts_are_marked_as_such(shop: Organisation) -> None:
+    make_users(1)
+    send_to(User.objects.all(), phone="username", message="Hi", organisation=shop, sensitive=True)
+    assert Campaign.objects.get().is_sensitive
+
+
 def test_nobody_is_nothing(shop: Organisation) -> None:
     sent = send_to(User.objects.none(), phone="username", message="Hi", organisation=shop)
     assert (sent.campaigns, sent.queued) == ((), 0)

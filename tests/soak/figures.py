@@ -16,7 +16,8 @@ from tests.soak.invariants import INVARIANTS, SUBMISSION_MOVES
 CRASHES = 20
 
 TRIGGERS = (
-    "captured", "released", "refunded", "reversal", "reversal beyond the balance",
+    "captured", "released", "release waited for its wallet", "refunded", "reversal",
+    "reversal beyond the balance",
     "spend cap reached", "partial", "retried", "unconfirmed corrected",
     "unconfirmed sent once more", "late report after a retry",
     "cancelled", "paused", "resumed", "rescheduled", "rerouted", "number suppressed",

@@ -6,9 +6,11 @@ The numbers are those of the project's list of invariants (I1-I20).
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from bulksms import states
@@ -42,6 +44,14 @@ OPEN = ("queued", "sending", "sent", "unknown")
 PAID = ("captured", "refunded")
 
 
+class Request(NamedTuple):
+    """A request as it was claimed."""
+
+    carrier: str
+    at: dt.datetime
+    messages: list[Message]
+
+
 @dataclass
 class Step:
     """One step: the world after it, all rows before and after, what the carriers decided in it."""
@@ -53,13 +63,16 @@ class Step:
     records: Sequence[tuple[str, Record]]
     moves: Counter[tuple[str, str, str]]
 
-    def new_requests(self) -> list[tuple[str, list[Message]]]:
-        """(carrier, its messages as they are now) of every request claimed in this step."""
+    def new_requests(self) -> list[Request]:
+        """Every request that was claimed in this step, its messages as they are now."""
         return [
-            (row.carrier, [self.now.messages[UUID(text)] for text in row.message_ids])
+            Request(
+                row.carrier, row.created_at,
+                [self.now.messages[UUID(text)] for text in row.message_ids],
+            )
             for id_, row in self.now.submissions.items()
             if id_ not in self.was.submissions
-        ]
+        ]  # fmt: skip
 
 
 def reference(message_id: object, attempt: int) -> str:
@@ -234,20 +247,23 @@ def requests_stay_within_window_and_pace(step: Step) -> None:
     if start.parts_per_second is None:
         return
     asked = step.world.asked
-    for carrier, messages in step.new_requests():
-        if carrier == "main":
-            asked.append((step.world.now, carrier, sum(row.units for row in messages)))
+    for request in step.new_requests():
+        if request.carrier == "main":
+            asked.append((request.at, sum(row.units for row in request.messages)))
+    asked.sort()
     rate, longest = start.parts_per_second, 4
-    for first, (at, _, _) in enumerate(asked):
-        parts = sum(found[2] for found in asked[first:])
-        seconds = max((step.world.now - at).total_seconds(), 0)
-        assert parts <= rate * seconds + max(rate / 2, 1) + longest, "faster than its pace"
+    for first, (begin, _) in enumerate(asked):
+        parts = 0
+        for at, more in asked[first:]:
+            parts += more
+            most = rate * (at - begin).total_seconds() + max(rate / 2, 1) + longest
+            assert parts <= most, "faster than its pace"
 
 
 def nothing_leaves_that_must_not(step: Step) -> None:
     """Paused, cancelled, not yet due, expired, sender revoked: none of it is in a new request."""
-    for _, messages in step.new_requests():
-        for row in messages:
+    for request in step.new_requests():
+        for row in request.messages:
             old = step.was.campaigns.get(row.campaign_id)
             campaign = step.now.campaigns[row.campaign_id]
             if old is not None:

@@ -103,8 +103,12 @@ class Player:
         for (noun, old, new), times in step.moves.items():
             note(f"{noun}: {old} -> {new}", times)
         for id_, row in step.now.messages.items():
-            if (before := step.was.messages.get(id_)) is not None:
-                self._count_message(before, row)
+            if (old_row := step.was.messages.get(id_)) is not None:
+                self._count_message(old_row, row)
+        for key, hold in step.now.holds.items():
+            before = step.was.holds.get(key)
+            waits = before is not None and before.release_due_at is None
+            note("release waited for its wallet", waits and hold.release_due_at is not None)
         for key, attempt in step.now.attempts.items():
             known = step.was.attempts.get(key)
             was_late = known is not None and bool(known.late_status)

@@ -30,8 +30,9 @@ SHRINK = bool(os.environ.get("SOAK_SHRINK", ""))
 def test_soak(part: int, audit: PreparedAudit) -> None:
     found: Counter[str] = Counter()
     started, seed = time.monotonic(), SEED + part
+    failure = FAILURE.with_stem(f"{FAILURE.stem}-{part}") if part else FAILURE
     while time.monotonic() - started < SECONDS:
-        found += walk(seed, STEPS, audit, FAILURE)
+        found += walk(seed, STEPS, audit, failure)
         seed += PARTS
     figures.write(found, FOLDER / f"part-{part}.json")
 

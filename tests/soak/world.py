@@ -158,8 +158,8 @@ class World:
     rates: dict[int, dict[Any, int]] = field(default_factory=dict)
     #: (organisation, key) -> (request, campaign, when): idempotency keys.
     keys: dict[tuple[int, int], tuple[Any, UUID, Any]] = field(default_factory=dict)
-    #: (when, carrier, parts) of every request, for the pace.
-    asked: list[tuple[Any, str, int]] = field(default_factory=list)
+    #: (when, parts) of every request to the carrier that declares a pace.
+    asked: list[tuple[Any, int]] = field(default_factory=list)
     #: The organisation that the deed of this step belongs to; None = any.
     actor: int | None = None
     #: The deed of this step was refused, undone or a repeat.

@@ -21,7 +21,7 @@ from bulksms.services.validation import PARTIAL, REJECT, BulkRequest
 
 OPTIONS = frozenset({
     "sender_id", "scheduled_at", "expires_at", "priority", "reference", "tags", "metadata",
-    "max_cost",
+    "max_cost", "sensitive",
 })  # fmt: skip
 SEND_BULK = OPTIONS | {"recipients", "message", "messages", "on_insufficient_funds"}
 SEND = OPTIONS | {"mobile", "message"}
@@ -72,6 +72,7 @@ def _options(data: Values, faults: Faults) -> dict[str, Any]:
         "tags": tuple(fields.array(data, "tags", faults, "an array of strings") or ()),
         "metadata": fields.mapping(data, "metadata", faults) or {},
         "max_cost": fields.amount(data, "max_cost", faults),
+        "sensitive": fields.flag(data, "sensitive", faults),
     }
 
 

@@ -49,6 +49,8 @@ OPTIONS: dict[str, Json] = {
     "tags": or_null(array({"type": "string", "minLength": 1, "maxLength": 50}, maxItems=20)),
     "metadata": or_null({"type": "object"}),
     "max_cost": {"anyOf": [MONEY, {"type": "number", "minimum": 0}, {"type": "null"}]},
+    "sensitive": or_null(FLAG)
+    | {"description": "Blank the text once it was sent. It cannot be retried after that."},
 }
 
 ROW: dict[str, Json] = {

@@ -18,7 +18,7 @@ from django.db import connection, reset_queries
 from tqdm import tqdm
 
 from bulksms import money
-from bulksms.exceptions import BulkSmsError, InvalidRequest, PaymentRequired
+from bulksms.exceptions import BulkSmsError, InvalidRequest
 from bulksms.management.common import find_organisation
 from bulksms.models.outbox import NORMAL, PRIORITIES
 from bulksms.services import importing, organisations
@@ -53,6 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--priority", choices=PRIORITIES, default=NORMAL, help="(normal)")
         parser.add_argument("--max-cost", help="refuse to send if all of it costs more")
         parser.add_argument("--name", default="", help="what this send is called; part of its key")
+        parser.add_argument("--sensitive", action="store_true", help="blank the texts once sent")
         parser.add_argument("--skip-invalid", action="store_true", help="send to the good rows")
         parser.add_argument("--allow-empty", action="store_true", help="a {cell} may be empty")
         parser.add_argument("--encoding", default=UTF8, help="of the file, e.g. cp1252 (UTF-8)")
@@ -100,14 +101,14 @@ class Command(BaseCommand):
         try:
             with _bar("sent", checked.rows) as bar:
                 importing.send(job, checked, sent, progress=_step(bar))
-        except (KeyboardInterrupt, PaymentRequired) as error:
+        except (KeyboardInterrupt, BulkSmsError) as error:
             self._tell(job, checked, sent)
-            why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-            code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+            by_hand = isinstance(error, KeyboardInterrupt)
+            why = "interrupted" if by_hand else str(error).rstrip(".")
             raise CommandError(
                 f"{why}; {sent.queued + sent.earlier} of {checked.sendable} are on their way."
                 " Repeat the same command to go on; nothing is sent twice.",
-                returncode=code,
+                returncode=INTERRUPTED if by_hand else 1,
             ) from error
         self._tell(job, checked, sent)
 
@@ -155,7 +156,7 @@ def _job(table: Table, options: Any) -> Job:
     said = Options(
         message=_message(options), sender_id=options["sender"], priority=options["priority"],
         scheduled_at=None if at is None else _moment(at), name=options["name"],
-        max_cost=options["max_cost"],
+        max_cost=options["max_cost"], sensitive=options["sensitive"],
     )  # fmt: skip
     owner = find_organisation(slug) if slug else organisations.house()
     return Job(
@@ -185,10 +186,11 @@ def _table(options: Any) -> Iterator[Table]:
     if options["file"] != "-":
         yield Table(Path(options["file"]), **more, name=options["file"])
         return
-    with tempfile.NamedTemporaryFile(prefix="bulksms-") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-        file.flush()
-        yield Table(Path(file.name), **more, name="standard input")
+    with tempfile.TemporaryDirectory(prefix="bulksms-") as folder:
+        path = Path(folder) / "standard-input.csv"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield Table(path, **more, name="standard input")
 
 
 def _bar(what: str, total: int | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from argparse import ArgumentParser
 from contextlib import ExitStack
@@ -57,6 +58,8 @@ class Command(BaseCommand):
         if not options["no_migrate"]:
             call_command("migrate", verbosity=0)
         url = f"http://{options['host']}:{options['port']}"
+        # Asked to stop in any way, the child is stopped too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with ExitStack() as running:
             if not options["no_simulator"]:
                 self._start_simulator(running, url, options)

@@ -48,6 +48,7 @@ class Site:
 
     def set_up(self) -> None:
         """Point this process at the fresh database too; make an organisation whose money ends."""
+        connections["default"].close()  # checks may have opened the one of the settings
         connections["default"].settings_dict["NAME"] = self.environment["EXAMPLE_DATABASE"]
         call_command("migrate", verbosity=0)
         organisation = Organisation.objects.create(name="Demo Ltd", slug="demo")

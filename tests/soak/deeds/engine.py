@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from django.db import transaction
 
@@ -13,7 +13,7 @@ from bulksms.services import claiming, dispatch, reconcile, reports, resolving
 from bulksms.services.claiming import Claim
 from bulksms.testing import drain, virtual_clock
 from tests.crash.cells import APPLY_POINTS, DISPATCH_POINTS
-from tests.soak.deeds.registry import deed, houses, integers, one_of, which
+from tests.soak.deeds.registry import deed, houses, one_of, which
 from tests.soak.world import Frozen, House, World
 
 SPANS_S = (1, 20, 61, 310, 400, 3_600, 49 * 3_600, 73 * 3_600)
@@ -49,8 +49,8 @@ def wait(world: World, seconds: int) -> None:
     virtual_clock.advance(seconds=seconds)
 
 
-@deed(seconds=one_of(SPANS_S), order=integers(0, 5), weight=3)
-def a_while(world: World, seconds: int, order: int) -> None:
+@deed(seconds=one_of(SPANS_S), weight=3)
+def a_while(world: World, seconds: int) -> None:
     """Work, let time pass, take what the carriers say, tick."""
     drain()
     virtual_clock.advance(seconds=seconds)
@@ -172,11 +172,3 @@ def _crash(house: House, point: str) -> bool:
     else:
         dispatch.record(claim, prepared, results, asked_at)
     return True
-
-
-STEPS: Mapping[str, Callable[[World], object]] = {
-    "tick": lambda world: reconcile.tick_once(),
-    "apply": lambda world: reports.apply_once(),
-    "main": lambda world: dispatch.run_once("main"),
-    "second": lambda world: dispatch.run_once("second"),
-}

@@ -1,12 +1,14 @@
-"""A process that dies at any statement of what it does, whatever that is."""
+"""A process that dies at any statement of what it does, whatever that is; and busy wallets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 from django.db import connection, transaction
 
+from bulksms.services import ledger
 from tests.soak.deeds.engine import Killed
 from tests.soak.deeds.registry import DEEDS, deed, integers, one_of, which
 from tests.soak.world import World
@@ -48,3 +50,11 @@ def die(world: World, name: str, index: int, statement: int) -> None:
         world.nothing_may_change = False
         # What Django runs without a savepoint of its own was one statement, and was not begun.
         transaction.set_rollback(False)
+
+
+@deed(name=one_of(["apply", "cancel", "tick", "work"]), index=which, weight=2)
+def while_wallets_are_held(world: World, name: str, index: int) -> None:
+    """Other transactions hold all wallets: what should come back to them waits for the tick."""
+    given = {**VICTIMS.get(name, {}), **({"index": index} if name in WITH_INDEX else {})}
+    with patch.object(ledger, "lock_free", lambda wallets: {}):
+        DEEDS[name].work(world, **given)
