@@ -29,8 +29,9 @@ install_tools() {
     command -v curl > /dev/null || missing+=(curl)
     command -v node > /dev/null || missing+=(nodejs)
     php -r 'exit(function_exists("curl_init") ? 0 : 1);' 2> /dev/null || missing+=(php-cli php-curl)
+    command -v chromium > /dev/null || missing+=(chromium)  # the admin's tests
     if [ ${#missing[@]} -eq 0 ]; then
-        echo "make, python3 with venv, curl, node and php are here"
+        echo "make, python3 with venv, curl, node, php and chromium are here"
     else
         system_install "${missing[@]}"
     fi
