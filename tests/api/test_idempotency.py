@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from django.db import connection
 from django.http import HttpResponse
 
 from bulksms import db
-from bulksms.models import Campaign, IdempotencyKey, Message
+from bulksms.models import Campaign, Hold, IdempotencyKey, Message
 from bulksms.services import outbox, wallet
 from bulksms.testing import virtual_clock
 from tests.api.helpers import SEND, SEND_BULK, Api, assert_problem, faults, world
@@ -17,6 +23,7 @@ from tests.concurrency.conftest import at_once
 from tests.factories import kenyan_numbers, make_key, make_organisation
 
 pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).resolve().parents[2]
 
 BODY = {"recipients": ["0712345678", "12", "254723456789", "254734567890"], "message": "Hi"}
 ONE = {"mobile": "0712345678", "message": "Hi"}
@@ -178,3 +185,35 @@ def test_ten_at_once_with_the_same_key(live_server) -> None:
         assert answer.status_code == 201 or answer.headers["Retry-After"] == "1"
     assert Campaign.objects.count() == 1
     assert wallet.of(organisation).available_micros == 10_000_000_000 - 200_000_000
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("where", "kept"), [("before the commit", 0), ("after the commit", 1)], ids=["before", "after"]
+)
+def test_a_server_that_is_killed_in_the_middle_and_the_repeat_make_one_campaign(
+    where: str, kept: int
+) -> None:
+    organisation = make_organisation(balance_micros=10_000_000)
+    key = make_key(organisation)
+    database = {
+        k: connection.settings_dict[k] for k in ("NAME", "HOST", "PORT", "USER", "PASSWORD")
+    }
+    command = [
+        sys.executable, "-m", "tests.api.crash_process", json.dumps(database, default=str), key,
+        json.dumps(BODY), where,
+    ]  # fmt: skip
+
+    died = subprocess.run(command, cwd=ROOT, timeout=120, check=False)
+    left = Campaign.objects.count()
+    answer = post(Api(key))
+    again = post(Api(key))
+
+    assert died.returncode == -signal.SIGKILL
+    assert left == kept
+    assert answer.status_code == 207
+    assert answer.has_header("Idempotent-Replayed") is bool(kept)
+    assert again.content == answer.content
+    assert (Campaign.objects.count(), Message.objects.count()) == (1, 4)
+    assert Hold.objects.get().held_micros == 3_000_000
