@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -10,9 +13,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connection, router
 from django.db import Error as DatabaseError
 
-from bulksms import clock, conf
+from bulksms import clock, conf, faults
 from bulksms.models import Message
 from bulksms.services import limits, refunds, routing
+
+Check = Callable[..., list[checks.CheckMessage]]
 
 
 def broker_is_configured() -> bool:
@@ -37,7 +42,7 @@ def register() -> None:
         check_tick,
     ):
         checks.register(check, "bulksms")
-    for check in (check_broker_survives, check_idle_transactions):
+    for check in (check_broker_survives, check_idle_transactions, check_simulated):
         checks.register(check, "bulksms", deploy=True)
 
 
@@ -51,15 +56,20 @@ def check_broker(**_: Any) -> list[checks.CheckMessage]:
 
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
-    given = getattr(django_settings, "BULKSMS", {})
-    if not isinstance(given, dict):
-        return [checks.Error("BULKSMS must be a dict.", id="bulksms.E002")]
-    return [
-        checks.Error(f"BULKSMS has no setting {name!r}.", "Look for a typo.", id="bulksms.E003")
-        for name in sorted(set(given) - conf.NAMES)
-    ]
+    return [checks.Error(fault.what, fault.hint, id=fault.id) for fault in faults.found()]
 
 
+def _if_sound(check: Check) -> Check:
+    """A check that uses the settings: it has nothing to say while they are wrong in themselves."""
+
+    @wraps(check)
+    def wrapped(**options: Any) -> list[checks.CheckMessage]:
+        return [] if faults.found() else check(**options)
+
+    return wrapped
+
+
+@_if_sound
 def check_limits(**_: Any) -> list[checks.CheckMessage]:
     given = conf.settings.RATE_LIMITS
     known = ", ".join(sorted(limits.DEFAULTS))
@@ -93,6 +103,7 @@ def check_time_zones(**_: Any) -> list[checks.CheckMessage]:
     return [checks.Error("bulksms needs USE_TZ = True.", "Set it.", id="bulksms.E010")]
 
 
+@_if_sound
 def check_clock(**_: Any) -> list[checks.CheckMessage]:
     if django_settings.DEBUG or not clock.is_virtual():
         return []
@@ -101,6 +112,7 @@ def check_clock(**_: Any) -> list[checks.CheckMessage]:
     return [checks.Error(text, hint, id="bulksms.E011")]
 
 
+@_if_sound
 def check_carriers(**_: Any) -> list[checks.CheckMessage]:
     found: list[checks.CheckMessage] = []
     if not conf.settings.CARRIERS:
@@ -112,13 +124,26 @@ def check_carriers(**_: Any) -> list[checks.CheckMessage]:
         except (ImportError, ImproperlyConfigured, KeyError, ValueError, TypeError) as error:
             text = f"Carrier {name!r} cannot be set up: {error!r}"
             found.append(checks.Error(text, "Check BACKEND and OPTIONS.", id="bulksms.E005"))
-    for prefix, name in conf.settings.ROUTES.items():
-        if name not in conf.settings.CARRIERS:
-            text = f"BULKSMS['ROUTES'][{prefix!r}] names an unknown carrier {name!r}."
-            found.append(checks.Error(text, id="bulksms.E006"))
     return found
 
 
+@_if_sound
+def check_simulated(**_: Any) -> list[checks.CheckMessage]:
+    """(--deploy) A fake carrier takes real customers' messages and delivers none of them."""
+    found: list[checks.CheckMessage] = []
+    live = set(conf.settings.CARRIERS) - {conf.settings.TEST_CARRIER}
+    if conf.settings.ROUTES:
+        live &= set(conf.settings.ROUTES.values())
+    for name in sorted(live):
+        with suppress(ImportError, ImproperlyConfigured, KeyError, ValueError, TypeError):
+            if routing.carrier(name).is_simulated:
+                text = f"Live messages go to carrier {name!r}, which delivers nothing."
+                hint = "Route them to a real one; keep this one as BULKSMS['TEST_CARRIER']."
+                found.append(checks.Error(text, hint, id="bulksms.E018"))
+    return found
+
+
+@_if_sound
 def check_refunds(**_: Any) -> list[checks.CheckMessage]:
     """A refund table is worth money to whoever can forge a report, and a typo in it costs money."""
     found: list[checks.CheckMessage] = []
@@ -140,6 +165,7 @@ def check_refunds(**_: Any) -> list[checks.CheckMessage]:
     return found
 
 
+@_if_sound
 def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
     s = conf.settings
     if s.CONNECT_TIMEOUT_S + s.SUBMIT_TIMEOUT_S < s.LEASE_S < s.TIME_LIMIT_S:
@@ -154,10 +180,13 @@ def check_database(**_: Any) -> list[checks.CheckMessage]:
         return []
     if connection.vendor != "sqlite":
         text = f"bulksms runs on PostgreSQL or SQLite, not on {connection.vendor}."
-        return [checks.Error(text, id="bulksms.E008")]
-    if connection.settings_dict.get("OPTIONS", {}).get("transaction_mode") == "IMMEDIATE":
+        hint = "Use one of these two as DATABASES['default']."
+        return [checks.Error(text, hint, id="bulksms.E008")]
+    options = connection.settings_dict.get("OPTIONS", {})
+    is_wal = "journal_mode=wal" in str(options.get("init_command", "")).lower().replace(" ", "")
+    if options.get("transaction_mode") == "IMMEDIATE" and is_wal:
         return []
-    text = "SQLite without transaction_mode IMMEDIATE fails under concurrent writers."
+    text = "SQLite without transaction_mode IMMEDIATE and WAL fails under concurrent writers."
     hint = "DATABASES['default']['OPTIONS'] = {'transaction_mode': 'IMMEDIATE', 'init_command':" \
         " 'PRAGMA journal_mode=WAL;'}"  # fmt: skip
     return [checks.Warning(text, hint, id="bulksms.W009")]
@@ -208,6 +237,7 @@ def check_broker_survives(**_: Any) -> list[checks.CheckMessage]:
     return [checks.Warning(text, hint, id="bulksms.W033")]
 
 
+@_if_sound
 def check_tick(**_: Any) -> list[checks.CheckMessage]:
     s = conf.settings
     if 2 * s.TICK_S <= s.TICK_LEASE_S:

@@ -90,7 +90,7 @@ HOUSE_DEFAULTS: Mapping[str, Any] = {
 }
 
 NAMES = frozenset(f.name for f in fields(Settings))
-_DEFAULTS = Settings()
+DEFAULTS = Settings()
 
 
 class _Live:
@@ -98,7 +98,8 @@ class _Live:
         if name not in NAMES:
             raise AttributeError(f"bulksms has no setting {name!r}")
         given = getattr(django_settings, "BULKSMS", {})
-        return given.get(name, getattr(_DEFAULTS, name))
+        # What is no dict is told by a system check; until then the defaults hold.
+        return (given if isinstance(given, dict) else {}).get(name, getattr(DEFAULTS, name))
 
 
 settings = cast(Settings, _Live())

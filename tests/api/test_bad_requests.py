@@ -77,7 +77,7 @@ FAULTY: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "sender not ours": ({"sender_id": "OTHER"}, [("sender_id", "sender_not_allowed")]),
     "typo": ({"scheduledat": "2030-01-01"}, [("scheduledat", "unknown_field")]),
     "null is nothing": ({"scheduled_at": None, "typo": None}, [("typo", "unknown_field")]),
-    "not built": ({"sensitive": True}, [("sensitive", "unknown_field")]),
+    "flag text": ({"sensitive": "yes"}, [("sensitive", "invalid_type")]),
     "time number": ({"scheduled_at": 1893456000}, [("scheduled_at", "invalid_type")]),
     "time text": ({"scheduled_at": "tomorrow"}, [("scheduled_at", "invalid_datetime")]),
     "time week": ({"scheduled_at": "2030-W01-1"}, [("scheduled_at", "invalid_datetime")]),

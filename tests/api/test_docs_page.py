@@ -15,20 +15,16 @@ from django.test import Client
 from django.urls import clear_url_caches, include, path
 
 import bulksms
-from tests.api.conftest import make_hostile
 
 #: A host may have ATOMIC_REQUESTS.
 pytestmark = pytest.mark.django_db
 SCRIPT = Path(bulksms.__file__).parent / "static" / "bulksms" / "api_docs.js"
 
 
-@pytest.fixture(params=["plain", "hostile"])
-def client(request, settings, monkeypatch) -> Client:
-    """Of a host that opted in."""
-    if request.param == "hostile":
-        make_hostile(settings, monkeypatch)
-        # Whether one must log in to read is the host's to say: the page is no part of the API.
-        settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "LoginRequired" not in m]
+@pytest.fixture
+def client(host, settings) -> Client:
+    """Of a host that opted in. Whether one must log in to read is the host's to say."""
+    settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "LoginRequired" not in m]
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "drf_spectacular_sidecar"]
     urls: Any = ModuleType("urls_with_docs")
     urls.urlpatterns = [
@@ -87,7 +83,8 @@ def test_the_document_beside_the_page_is_the_one_of_the_api(client, dialect, add
     assert beside.content == client.get(address).content
 
 
-def test_a_host_that_did_not_opt_in_has_no_such_page() -> None:
+def test_a_host_that_did_not_opt_in_has_no_such_page(host, settings) -> None:
+    settings.MIDDLEWARE = []
     assert Client().get("/api-docs/v1/").status_code == 404
 
 

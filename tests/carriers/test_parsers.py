@@ -153,9 +153,7 @@ def test_a_key_too_long_to_keep_does_not_merge_two_reports() -> None:
     ("status", "state"),
     [("delivered", "delivered"), ("undelivered", "undelivered"), ("enroute", ON_ITS_WAY)],
 )
-def test_a_report_of_one_part_says_which_and_what_became_of_it(
-    status: str, state: str
-) -> None:
+def test_a_report_of_one_part_says_which_and_what_became_of_it(status: str, state: str) -> None:
     (report,) = parse_json({"id": "7", "status": status, "part": 2, "parts": 3})
 
     assert (report.state, report.part) == (state, "2/3")

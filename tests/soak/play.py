@@ -102,6 +102,8 @@ class Player:
         note = self.world.note
         for (noun, old, new), times in step.moves.items():
             note(f"{noun}: {old} -> {new}", times)
+            if old == "unknown" and step.deed != "decide":
+                note(f"unknown resolved: {new}", times)
         for id_, row in step.now.messages.items():
             if (old_row := step.was.messages.get(id_)) is not None:
                 self._count_message(old_row, row)
@@ -125,8 +127,6 @@ class Player:
         if not same_attempt or old.status == row.status:
             return
         note("unconfirmed corrected", old.status == "unconfirmed")
-        if old.status == "unknown" and row.id not in self.world.decided:
-            note(f"unknown resolved: {row.status}")
 
     # Every forbidden move
 

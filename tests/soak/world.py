@@ -73,7 +73,7 @@ class House:
 
     def __init__(self, name: str, seed: int, kind: type[SimulatorCarrier], **options: Any) -> None:
         account = Account(
-            EngineSettings(seed=seed, report_batch=3),
+            EngineSettings(seed=seed, report_batch=2),
             clock=OutsideClock(virtual_clock),
             endpoint=Endpoint(secret=SECRET),
             rules=parse_rules([]),
@@ -156,8 +156,8 @@ class World:
     top_ups: dict[int, list[str]] = field(default_factory=dict)
     #: organisation -> {from when: price of a unit}.
     rates: dict[int, dict[Any, int]] = field(default_factory=dict)
-    #: (organisation, key) -> (request, campaign, when): idempotency keys.
-    keys: dict[tuple[int, int], tuple[Any, UUID, Any]] = field(default_factory=dict)
+    #: (organisation, idempotency key) -> (request, campaign, when, who and what in it).
+    keys: dict[tuple[int, int], tuple[Any, UUID, Any, Any]] = field(default_factory=dict)
     #: (when, parts) of every request to the carrier that declares a pace.
     asked: list[tuple[Any, int]] = field(default_factory=list)
     #: The organisation that the deed of this step belongs to; None = any.

@@ -79,7 +79,7 @@ def _deploy_only(tree: ast.Module) -> set[str]:
 @cache
 def all_checks() -> list[Check]:
     found = {check for _, tree in trees("bulksms") for check in found_in(tree)}
-    return sorted(found, key=lambda check: (check.id[-3:], check.id, check.text))
+    return sorted(found, key=lambda check: (check.id[-3:], *check))
 
 
 def page() -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 
 from bulksms import states
+from bulksms.exceptions import BulkSmsError
 from bulksms.models import Campaign, Message
-from bulksms.services import control, retrying
+from bulksms.services import control, reports, retrying
 from bulksms.services.retrying import Wanted
+from bulksms.testing import virtual_clock
 from tests.soak.deeds.registry import deed, may_be_refused, one_of, which, yes_or_no
 from tests.soak.world import World
 
@@ -70,6 +73,25 @@ def retry(world: World, index: int, wanted: str, dry_run: bool) -> None:
                 campaign.organisation, campaign.pk, WANTED[wanted], dry_run=dry_run
             )
             world.note("retried", 0 if dry_run else found.queued)
+
+
+@deed(index=which, weight=3)
+def retry_before_the_late_word(world: World, index: int) -> None:
+    """It did not arrive, it is asked for again, and then it did arrive."""
+    if campaign := pick(world, index):
+        _listen(world)
+        with suppress(BulkSmsError):
+            retrying.retry(campaign.organisation, campaign.pk, Wanted())
+        virtual_clock.advance(seconds=61)
+        _listen(world)
+        world.actor = None  # reports are the carriers' deeds
+
+
+def _listen(world: World) -> None:
+    for house in world.houses.values():
+        house.transport.pump()
+    while reports.apply_once():
+        pass
 
 
 @deed(index=which, accept=yes_or_no, weight=2)

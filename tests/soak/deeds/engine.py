@@ -8,12 +8,13 @@ from collections.abc import Callable
 from django.db import transaction
 
 from bulksms import conf, states
-from bulksms.models import Report
+from bulksms.models import Report, Run
 from bulksms.services import claiming, dispatch, reconcile, reports, resolving
 from bulksms.services.claiming import Claim
 from bulksms.testing import drain, virtual_clock
 from tests.crash.cells import APPLY_POINTS, DISPATCH_POINTS
 from tests.soak.deeds.registry import deed, houses, one_of, which
+from tests.soak.deeds.sending import send_single
 from tests.soak.world import Frozen, House, World
 
 SPANS_S = (1, 20, 61, 310, 400, 3_600, 49 * 3_600, 73 * 3_600)
@@ -116,6 +117,17 @@ def thaw(world: World, index: int) -> None:
     dispatch.record(worker.claim, worker.prepared, worker.results, worker.asked_at)
 
 
+@deed(house=houses, stage=one_of(STAGES), weight=3)
+def sleep_past_the_lease(world: World, house: str, stage: str) -> None:
+    """A worker stops in the middle, the tick gives its request up, and then it goes on."""
+    before = len(world.frozen)
+    freeze(world, house, stage)
+    if len(world.frozen) > before:
+        virtual_clock.advance(seconds=125)
+        reconcile.tick_once()
+        thaw(world, before)
+
+
 # The named crash points
 
 POINTS = (*DISPATCH_POINTS, *APPLY_POINTS)
@@ -124,13 +136,19 @@ POINTS = (*DISPATCH_POINTS, *APPLY_POINTS)
 @deed(house=houses, point=one_of(DISPATCH_POINTS), weight=6)
 def crash(world: World, house: str, point: str) -> None:
     """A worker is killed while it asks."""
-    if _crash(world.houses[house], point):
+    place = world.houses[house]
+    if not Run.objects.filter(queued_count__gt=0, is_paused=False, carrier=house).exists():
+        send_single(world, 0, 0 if house == "main" else 5, 0)
+    if _crash(place, point):
         world.note(f"crash: {point}")
 
 
 @deed(point=one_of(APPLY_POINTS), weight=4)
 def crash_applying(world: World, point: str) -> None:
     """A worker is killed while it takes reports up."""
+    virtual_clock.advance(seconds=5)
+    for house in world.houses.values():
+        house.transport.pump()
     if not Report.objects.filter(status=states.NEW).exists():
         return
     if point == "inside apply":

@@ -88,6 +88,16 @@ def send_single(world: World, owner: int, person: int, text: int) -> None:
         assert (row.status == states.QUEUED) == (not answer[0]), (row.status, answer)
 
 
+@deed(owner=ours, key=integers(0, 2), weight=2)
+def send_again(world: World, owner: int, key: int) -> None:
+    """The caller got no answer and repeats the request with its key."""
+    organisation = world.organisation(owner)
+    if (known := world.keys.get((organisation.pk, key))) is not None:
+        request, _, at, pairs = known
+        if world.now < at + KEY_LIFE:
+            _send(world, organisation, request, pairs, key, undo=False)
+
+
 def _terms(
     world: World, hours: int, *, high: bool, max_cost: int | None, reject: bool, sender: str | None
 ) -> dict[str, Any]:
@@ -140,7 +150,7 @@ def _send(
             return
         _compare(world, result, answers, len(pairs))
         if key is not None:
-            world.keys[slot] = (request, result.id, world.now)
+            world.keys[slot] = (request, result.id, world.now, pairs)
 
 
 _NO_MONEY = ("insufficient_balance", "spend_cap_reached")
