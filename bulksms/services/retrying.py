@@ -183,13 +183,13 @@ def _prepare(
 ) -> list[Draft]:  # fmt: skip
     drafts = intake.prepare_again(organisation, campaign.sender, messages, now)
     for draft, message in zip(drafts, messages, strict=True):
-        error, detail = _refusal(message, wanted) if _text(campaign, message) else _TEXT_BLANKED
+        error, detail = _refusal(message, wanted) if _has_text(campaign, message) else _TEXT_BLANKED
         if error:
             draft.refuse(error, detail)
     return drafts
 
 
-def _text(campaign: Campaign, message: Message) -> bool:
+def _has_text(campaign: Campaign, message: Message) -> bool:
     """Whether there is still a text to send; a sensitive one is blanked when it was sent."""
     text = campaign.message if message.text is None else message.text
     return bool(text) or campaign.text_blanked_at is None

@@ -149,8 +149,10 @@ def known_document(dialect: Dialect) -> dict[str, Any]:
 
     (A dictionary of the tool's does not reach into a body that has alternatives.)
     """
-    later = (dt.datetime.now(dt.UTC) + dt.timedelta(days=30)).isoformat()
-    good = dict.fromkeys(("scheduled_at", "scheduleTime"), later)
+    later, over = (
+        (dt.datetime.now(dt.UTC) + dt.timedelta(days=days)).isoformat() for days in (30, 31)
+    )
+    good = dict.fromkeys(("scheduled_at", "scheduleTime"), later) | {"expires_at": over}
     good |= dict.fromkeys(("sender_id", "senderId"), "TALKNTALK")
     document: dict[str, Any] = json.loads(dialect.file.read_text())
     waiting: list[Any] = [document["components"], document["paths"]]

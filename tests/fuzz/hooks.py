@@ -20,7 +20,8 @@ AS_DRAWN = 0.1
 KEY, CURSOR = re.compile(r"[!-~]{1,255}"), re.compile(r"[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{22}|r\d+")
 #: Unique for an organisation, at any depth of a body.
 REFERENCES = ("messageId", "reference")
-MOMENTS = ("scheduleTime", "scheduled_at", "scheduleTimestamp")
+#: So many days from now; what expires does so after it was due.
+MOMENTS = {"scheduleTime": 30, "scheduled_at": 30, "scheduleTimestamp": 30, "expires_at": 31}
 #: Cases run one after another, so one seed gives the same run again.
 chance = random.Random(7)
 
@@ -49,8 +50,8 @@ def _refresh(body: dict[str, Any]) -> None:
         given = body.get(name)
         if isinstance(given, str) and 0 < len(given) <= 255 and _is_to_change():
             body[name] = _fresh()
-    for name in MOMENTS:
-        later = _later(body.get(name))
+    for name, days in MOMENTS.items():
+        later = _later(body.get(name), days)
         if later and _is_to_change():
             body[name] = later
     if _is_fit(CURSOR, body.get("cursor")) and _is_to_change():
@@ -69,13 +70,13 @@ def _fresh() -> str:
     return str(UUID(int=chance.getrandbits(128), version=4))
 
 
-def _later(given: object) -> str:
-    """A month from now, with or without an offset as ``given``; "" for what is no moment."""
+def _later(given: object, days: int) -> str:
+    """Days from now, with or without an offset as ``given``; "" for what is no moment."""
     try:
         moment = dt.datetime.fromisoformat(given.upper()) if isinstance(given, str) else None
     except ValueError:
         return ""
     if moment is None:
         return ""
-    later = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=30)
+    later = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=days)
     return later.replace(tzinfo=moment.tzinfo and dt.UTC).isoformat()

@@ -59,10 +59,12 @@ class Story:
         self._wait_for_deadlines()
         self._look()
 
-    def _send(self, organisation: Organisation, how_many: int) -> UUID:
+    def _send(self, organisation: Organisation, how_many: int, **options: Any) -> UUID:
         numbers = kenyan_numbers(how_many)
         with self.watch.step("intake"):
-            return send_bulk(recipients=numbers, message="Hi", organisation=organisation).id
+            return send_bulk(
+                recipients=numbers, message="Hi", organisation=organisation, **options
+            ).id
 
     def _dispatch(self) -> int:
         with self.watch.step("claim, begin, record"):
@@ -115,8 +117,8 @@ class Story:
         self._tick(minutes=10)
 
     def _cancel(self) -> None:
-        """One campaign paused and resumed, then cancelled; the tick ends its rows."""
-        campaign = self._send(self.second, 100)
+        """A sensitive one is paused, resumed and cancelled; the tick ends its rows and its text."""
+        campaign = self._send(self.second, 100, sensitive=True)
         with self.watch.step("control"), mock.patch.object(control, "AT_ONCE", 0):
             control.pause(self.second, campaign)
             control.resume(self.second, campaign)
