@@ -95,7 +95,8 @@ BULKSMS = {
                 "report_secret": "whsec_ZXhhbXBsZSBvbmx5OiBtYWtlIHlvdXIgb3duIQ==",
                 "max_batch": 200,
                 # SQLite has one writer: more requests at a time would only wait for each other.
-                "window": 2,
+                # Two, and the last one is kept for urgent messages.
+                "window": 3,
             },
             "REPORT_TOKEN": "example-token-make-your-own",
         }

@@ -1,7 +1,8 @@
 """What production changes, whichever broker: PostgreSQL, secrets from outside, JSON logs.
 
 Use settings_rabbitmq or settings_redis. docs/howto/go_live.md explains every line. PostgreSQL's own
-variables say where it is: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE.
+variables say where it is: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE. AT_USERNAME, AT_API_KEY
+and AT_REPORT_TOKEN are Africa's Talking's (docs/howto/africastalking.md).
 """
 
 from __future__ import annotations
@@ -38,6 +39,20 @@ DATABASES = {
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", *MIDDLEWARE]
 BULKSMS = {
     **BULKSMS,
+    # The fake carrier stays, for organisations in test mode only.
+    "TEST_CARRIER": "fake",
+    "ROUTES": {"": "main"},
+    "CARRIERS": {
+        "fake": BULKSMS["CARRIERS"]["main"],
+        "main": {
+            "BACKEND": "bulksms.carriers.africastalking.AfricasTalkingCarrier",
+            "OPTIONS": {
+                "username": os.environ.get("AT_USERNAME", "sandbox"),
+                "api_key": os.environ["AT_API_KEY"],
+            },
+            "REPORT_TOKEN": os.environ["AT_REPORT_TOKEN"],
+        },
+    },
     # Below the 25 s that a worker gets to stop, so that no stop cuts off a request.
     "SUBMIT_TIMEOUT_S": 20.0,
 }

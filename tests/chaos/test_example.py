@@ -25,7 +25,7 @@ def test_the_settings_for_production_pass_our_checks(settings: str, broker: str)
     env = {
         **os.environ, "BROKER_URL": broker, "SECRET_KEY": "x" * 60, "PGDATABASE": where["NAME"],
         "PGHOST": where["HOST"], "PGUSER": where["USER"], "PGPORT": str(where["PORT"]),
-        "PGPASSWORD": where["PASSWORD"],
+        "PGPASSWORD": where["PASSWORD"], "AT_API_KEY": "k", "AT_REPORT_TOKEN": "t",
     }  # fmt: skip
     command = [sys.executable, "manage.py", "check", "--deploy", "--tag", "bulksms"]
 
