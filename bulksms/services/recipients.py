@@ -104,7 +104,7 @@ class _Maker:
     """Makes drafts of one organisation."""
 
     def __init__(self, organisation: Organisation, ids: Iterator[UUID]) -> None:
-        self._organisation = organisation
+        self._route = routing.router(organisation)
         self._regions = organisation.regions
         self._ids = ids
 
@@ -115,7 +115,7 @@ class _Maker:
             return draft
         shown = "" if found.input == found.e164 else written.shown(found.input)
         draft = Draft(next(self._ids), found.e164, shown, text, units)
-        draft.carrier = routing.route(found.e164, self._organisation)
+        draft.carrier = self._route(found.e164)
         if found.region not in self._regions:
             allowed = ", ".join(sorted(self._regions))
             detail = f"Messages to {found.region} are not allowed (only {allowed})."

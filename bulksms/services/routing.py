@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -68,13 +68,26 @@ def names() -> list[str]:
 
 def route(number: str, organisation: Organisation) -> str:
     """The carrier for ``number`` (E.164 digits): longest prefix of ROUTES; "" = none takes it."""
-    if organisation.mode == TEST:
-        return conf.settings.TEST_CARRIER
+    return router(organisation)(number)
+
+
+def router(organisation: Organisation) -> Callable[[str], str]:
+    """:func:`route` for many numbers: the settings are read once."""
     routes = conf.settings.ROUTES
-    if not routes:
-        return next(iter(conf.settings.CARRIERS), "")
-    prefix = _longest(number, tuple(routes))
-    return "" if prefix is None else routes[prefix]
+    if organisation.mode == TEST:
+        routes = {"": conf.settings.TEST_CARRIER}
+    elif not routes:
+        routes = {"": next(iter(conf.settings.CARRIERS), "")}
+    if set(routes) == {""}:
+        everywhere = routes[""]
+        return lambda _number: everywhere
+    prefixes = tuple(routes)
+
+    def find(number: str) -> str:
+        prefix = _longest(number, prefixes)
+        return "" if prefix is None else routes[prefix]
+
+    return find
 
 
 @lru_cache(maxsize=4)
