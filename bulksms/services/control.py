@@ -17,7 +17,7 @@ from django.db import transaction
 from bulksms import clock, conf, ids, queues, states
 from bulksms.exceptions import Conflict, FieldError, InvalidRequest
 from bulksms.models import Campaign, Message, Organisation, Run
-from bulksms.services import campaigns, settlement, validation
+from bulksms.services import settlement, validation
 from bulksms.services.settlement import Move
 
 #: Rows per transaction, and rows that a cancellation ends before it answers.
@@ -46,7 +46,7 @@ def pause(organisation: Organisation, campaign_id: UUID) -> Changed:
     Raises NotFound; Conflict when nothing of it waits any more.
     """
     with transaction.atomic():
-        campaign = _lock(organisation, campaign_id)
+        campaign = settlement.lock_campaign(organisation, campaign_id)
         _check_not_cancelled(campaign)
         if not campaign.queued_count + campaign.sending_count:
             raise Conflict(
@@ -66,7 +66,7 @@ def resume(organisation: Organisation, campaign_id: UUID) -> Changed:
     """
     now = clock.now()
     with transaction.atomic():
-        campaign = _lock(organisation, campaign_id)
+        campaign = settlement.lock_campaign(organisation, campaign_id)
         _check_not_cancelled(campaign)
         if campaign.status != states.PAUSED:
             raise Conflict(f"This campaign is {campaign.status}.", code="not_paused")
@@ -86,7 +86,7 @@ def reschedule(organisation: Organisation, campaign_id: UUID, scheduled_at: dt.d
     """
     now = clock.now()
     with transaction.atomic():
-        campaign = _lock(organisation, campaign_id)
+        campaign = settlement.lock_campaign(organisation, campaign_id)
         if campaign.started_at is not None or campaign.scheduled_at is None or campaign.finished_at:
             raise Conflict(
                 f"Only a campaign that waits for its time can be rescheduled; this one is"
@@ -110,7 +110,7 @@ def cancel(organisation: Organisation, campaign_id: UUID) -> Changed:
     """
     now = clock.now()
     with transaction.atomic():
-        campaign = _lock(organisation, campaign_id)
+        campaign = settlement.lock_campaign(organisation, campaign_id)
         if campaign.finished_at is not None:
             raise Conflict(f"This campaign is {campaign.status}.", code="campaign_finished")
         if campaign.queued_count + campaign.sending_count:
@@ -151,15 +151,7 @@ def end_queued(campaign_id: UUID, now: dt.datetime, most: int) -> int:
     return ended
 
 
-# The campaign and its runs, locked
-
-
-def _lock(organisation: Organisation, campaign_id: UUID) -> Campaign:
-    """The organisation's campaign, locked after its runs, as claims lock them. Raises NotFound."""
-    campaigns.get(organisation, campaign_id)
-    settlement.lock_runs([campaign_id])
-    campaigns.lock([campaign_id])
-    return campaigns.get(organisation, campaign_id)
+# The campaign and its runs
 
 
 def _check_not_cancelled(campaign: Campaign) -> None:

@@ -84,10 +84,7 @@ def retry(
 
 
 def _lock(organisation: Organisation, campaign_id: UUID) -> Campaign:
-    campaigns.get(organisation, campaign_id)
-    settlement.lock_runs([campaign_id])
-    campaigns.lock([campaign_id])
-    campaign = campaigns.get(organisation, campaign_id)
+    campaign = settlement.lock_campaign(organisation, campaign_id)
     if campaign.cancelled_at is not None and campaign.finished_at is None:
         raise Conflict(
             "This campaign is being cancelled. Retry when it is finished.", code="being_cancelled"

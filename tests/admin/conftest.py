@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bulksms.testing import virtual_clock
-from tests.harness import FakeCarrier, fake_carrier
+from tests.virtual import _virtual_time, carrier
+
+__all__ = ["_virtual_time", "carrier"]
 
 Clerk = Callable[..., Client]
-
-
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
-
-
-@pytest.fixture
-def carrier() -> Iterator[FakeCarrier]:
-    """A carrier that accepts and delivers everything."""
-    with fake_carrier() as house:
-        yield house
 
 
 @pytest.fixture

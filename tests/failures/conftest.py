@@ -9,27 +9,13 @@ import pytest
 from django.db import connection
 
 from bulksms import queues, tasks
-from bulksms.testing import virtual_clock
 from tests.concurrency.conftest import in_background
 from tests.crash.conftest import nursery, stage
-from tests.harness import FakeCarrier, fake_carrier
+from tests.virtual import _virtual_time, carrier
 
-__all__ = ["carrier", "in_background", "nudges", "nursery", "stage", "take_nudges"]
+__all__ = ["_virtual_time", "carrier", "in_background", "nudges", "nursery", "stage", "take_nudges"]
 
 Job = tuple[object, ...]
-
-
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
-
-
-@pytest.fixture
-def carrier() -> Iterator[FakeCarrier]:
-    """A carrier that accepts and delivers everything."""
-    with fake_carrier() as house:
-        yield house
 
 
 @pytest.fixture

@@ -1,29 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from bulksms.models import Organisation
-from bulksms.testing import virtual_clock
 from tests.api.helpers import Api
 from tests.factories import make_key, make_organisation
-from tests.harness import FakeCarrier, fake_carrier
+from tests.virtual import _virtual_time, carrier
 
-
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    """Time stands still until the test moves it."""
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
-
-
-@pytest.fixture
-def carrier() -> Iterator[FakeCarrier]:
-    """A carrier that accepts and delivers everything."""
-    with fake_carrier() as house:
-        yield house
+__all__ = ["_virtual_time", "carrier"]
 
 
 @pytest.fixture
