@@ -20,7 +20,7 @@ from bulksms import clock, conf, db, ids, states
 from bulksms.carriers.base import Carrier, OutboundSms
 from bulksms.models import Campaign, CarrierState, Message, Run, SenderId, Submission
 from bulksms.models.outbox import HIGH, NORMAL
-from bulksms.services import campaigns, choosing, pacing, settlement, stops, suppression
+from bulksms.services import campaigns, choosing, fitting, pacing, settlement, stops, suppression
 from bulksms.services.choosing import Lanes
 from bulksms.services.fitting import Claimed, content_of, outbound, rows_that_fit
 from bulksms.services.settlement import Move
@@ -112,7 +112,7 @@ def _claim(
     Submission.objects.create(
         id=submission_id, carrier=carrier.name, slot=slot, created_at=now,
         lease_until=now + dt.timedelta(seconds=conf.settings.LEASE_S),
-        message_ids=[str(row.id) for row in rows],
+        message_ids=[row.reference[:36] for row in rows],
     )  # fmt: skip
     return Claim(submission_id, carrier.name, rows, outbound(rows, common, now), refused)
 
@@ -141,6 +141,7 @@ _COLUMNS = {
     "sender": db.TEXT, "text": db.TEXT, "units": db.INT, "attempt": db.INT, "asks": db.INT,
     "expires_at": db.TIME, "error": db.TEXT,
 }  # fmt: skip
+_ATTEMPT = list(_COLUMNS).index("attempt")
 _CANDIDATES = f"""
 SELECT {", ".join(_COLUMNS)} FROM {MESSAGES}
 WHERE campaign_id = %s AND status = 'queued' AND carrier = %s AND due_at <= %s{{alive}}
@@ -162,7 +163,8 @@ def _candidates(
     )
     limit = min(share, OWN_TEXTS) if own_texts else share
     params = (run.campaign_id, run.carrier, now, *(() if alive else (now,)), limit)
-    return [Claimed._make(row) for row in db.fetch(sql, params, tuple(_COLUMNS.values()))]
+    rows = db.fetch(sql, params, tuple(_COLUMNS.values()))
+    return [Claimed._make((*row, fitting.reference(row[0], row[_ATTEMPT]))) for row in rows]
 
 
 # Which of them go

@@ -96,7 +96,7 @@ def record(
     """Write down every result, also late ones: rows that still carry this submission are moved."""
     now = clock.now()
     carrier = routing.carrier(claimed.carrier)
-    outcome = {row.reference: _result(row, prepared, results) for row in claimed.rows}
+    outcome = {row.reference: _result(row.reference, prepared, results) for row in claimed.rows}
     size = len(prepared.references)
     moves = [
         _move(carrier, row, outcome[row.reference], asked_at, now, size=size)
@@ -104,7 +104,7 @@ def record(
     ]
     with transaction.atomic():
         _slow_down(carrier, list(outcome.values()), now)
-        Submission.objects.select_for_update().get(id=claimed.submission_id)
+        Submission.objects.select_for_update().values_list("id").get(id=claimed.submission_id)
         moved = settlement.apply(
             moves, {row.campaign_id for row in claimed.rows},
             key=str(claimed.submission_id), now=now, submission_id=claimed.submission_id,
@@ -121,11 +121,13 @@ def record(
     )  # fmt: skip
 
 
-def _result(row: Claimed, prepared: Prepared, results: Mapping[str, SubmitResult]) -> SubmitResult:
-    why = prepared.unencodable.get(row.reference)
+def _result(
+    reference: str, prepared: Prepared, results: Mapping[str, SubmitResult]
+) -> SubmitResult:
+    why = prepared.unencodable.get(reference)
     if why is not None:
         return SubmitResult("refused", code="cannot_be_encoded", detail=why)
-    return results.get(row.reference, MISSING)
+    return results.get(reference, MISSING)
 
 
 def _move(

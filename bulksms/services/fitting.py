@@ -29,13 +29,15 @@ class Claimed(NamedTuple):
     asks: int
     expires_at: dt.datetime
     error: str
-
-    @property
-    def reference(self) -> str:
-        return str(self.id) if self.attempt == 1 else f"{self.id}-{self.attempt}"
+    #: What the carrier knows it by: the id, and the attempt from the second on.
+    reference: str
 
     def __repr__(self) -> str:
         return f"<Claimed {self.reference}>"
+
+
+def reference(message_id: UUID, attempt: int) -> str:
+    return str(message_id) if attempt == 1 else f"{message_id}-{attempt}"
 
 
 def rows_that_fit(
@@ -53,10 +55,14 @@ def rows_that_fit(
             break
         if kept and _is_suspect(row) != _is_suspect(kept[0]):
             continue
-        same = not kept or content_of(row, common) == content_of(kept[0], common)
+        other_text = (
+            carrier.one_text_per_request
+            and bool(kept)
+            and content_of(row, common) != content_of(kept[0], common)
+        )
         repeated = carrier.matches_by == "number" and row.number in numbers
         too_much = room is not None and bool(kept) and parts + row.units > room
-        if repeated or too_much or (carrier.one_text_per_request and not same):
+        if repeated or too_much or other_text:
             continue
         kept.append(row)
         numbers.add(row.number)

@@ -5,24 +5,42 @@ By our own reference first, then by the carrier's id, of the current attempt or 
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db.models import F, Q
 
-from bulksms.models import Message, MessageAttempt, Report
+from bulksms import db
+from bulksms.models import Message, MessageAttempt
+
+MESSAGES = Message._meta.db_table
 
 #: What may follow the message id in a reference of ours.
 ATTEMPT = re.compile(r"-[1-9][0-9]{0,3}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class StoredReport(NamedTuple):
+    """What of a stored report decides what it does."""
+
+    id: int
+    carrier: str
+    carrier_ref: str
+    reference: str
+    state: str
+    code: str
+    part: str
+    tries: int
+    received_at: dt.datetime
+
+
+class Match(msgspec.Struct, frozen=True):
     """A report and the message it speaks of."""
 
-    report: Report
+    report: StoredReport
     message_id: UUID
     campaign_id: UUID
     attempt: int
@@ -49,25 +67,25 @@ def _split_reference(reference: str) -> tuple[UUID, int] | None:
         return None
 
 
-def match(reports: Sequence[Report]) -> dict[int, Match]:
+def match(reports: Sequence[StoredReport]) -> dict[int, Match]:
     """Report id -> its message: by our reference first, then by the carrier's id."""
-    by_reference = {r.pk: ours for r in reports if (ours := _split_reference(r.reference))}
+    by_reference = {r.id: ours for r in reports if (ours := _split_reference(r.reference))}
     known = _messages_by_id({message_id for message_id, _ in by_reference.values()})
-    by_reference = {pk: ours for pk, ours in by_reference.items() if ours[0] in known}
-    others = [r for r in reports if r.pk not in by_reference and r.carrier_ref]
+    by_reference = {id_: ours for id_, ours in by_reference.items() if ours[0] in known}
+    others = [r for r in reports if r.id not in by_reference and r.carrier_ref]
     by_carrier = _messages_by_carrier_ref(others)
     matches: dict[int, Match] = {}
     for report in reports:
-        ours = by_reference.get(report.pk)
+        ours = by_reference.get(report.id)
         row = known.get(ours[0]) if ours else by_carrier.get(_key(report))
         if row is None or row[2] != report.carrier or (ours and ours[1] > row[3]):
             continue
         spoken_of = ours[1] if ours else row[4]
-        matches[report.pk] = Match(report, row[0], row[1], spoken_of, row[3])
+        matches[report.id] = Match(report, row[0], row[1], spoken_of, row[3])
     return matches
 
 
-def _key(report: Report) -> tuple[str, str]:
+def _key(report: StoredReport) -> tuple[str, str]:
     return report.carrier, report.carrier_ref
 
 
@@ -75,13 +93,18 @@ def _key(report: Report) -> tuple[str, str]:
 _Row = tuple[UUID, UUID, str, int, int]
 
 
+_KINDS = (db.UUID_, db.UUID_, db.TEXT, db.INT, db.INT)
+
+
 def _messages_by_id(ids: set[UUID]) -> dict[UUID, _Row]:
-    rows = Message.objects.filter(id__in=ids) if ids else Message.objects.none()
-    columns = ("id", "campaign_id", "carrier", "attempt", "attempt")
-    return {row[0]: row for row in rows.values_list(*columns)}
+    if not ids:
+        return {}
+    those, params = db.matching("id", db.UUID_, list(ids))
+    sql = f"SELECT id, campaign_id, carrier, attempt, attempt FROM {MESSAGES} WHERE {those}"
+    return {row[0]: row for row in db.fetch(sql, params, _KINDS)}
 
 
-def _messages_by_carrier_ref(reports: Sequence[Report]) -> dict[tuple[str, str], _Row]:
+def _messages_by_carrier_ref(reports: Sequence[StoredReport]) -> dict[tuple[str, str], _Row]:
     """By the carrier's id of the current attempt, or else of a replaced one."""
     found: dict[tuple[str, str], _Row] = {}
     for carrier in {report.carrier for report in reports}:

@@ -11,9 +11,9 @@ import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 
 from bulksms import clock, conf, db, queues, states
@@ -21,7 +21,7 @@ from bulksms.carriers.base import MAX_CODE, MAX_REF, ParsedReport
 from bulksms.exceptions import TooManyReports
 from bulksms.models import Message, Report
 from bulksms.services import attempts, matching, refunds, settlement
-from bulksms.services.matching import Match
+from bulksms.services.matching import Match, StoredReport
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
@@ -81,19 +81,15 @@ def _key_of(report: ParsedReport) -> str:
 
 def _clean(text: str) -> str:
     """What a database takes: NUL and halves of surrogate pairs become question marks."""
-    return text.replace("\0", "?").encode("utf-8", "replace").decode()
+    text = text.replace("\0", "?")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def apply_once(limit: int = BATCH) -> int:
     """Apply up to ``limit`` stored reports in one transaction; returns how many it took."""
     now = clock.now()
     with transaction.atomic():
-        reports = list(
-            Report.objects.select_for_update(skip_locked=True)
-            .filter(status=states.NEW)
-            .defer("raw", "dedupe_key", "reason", "ended_at", "next_try_at")
-            .order_by("id")[:limit]
-        )
+        reports = _lock_new(limit)
         matches = matching.match(reports)
         ended = _apply(reports, matches, now)
         _write(reports, ended, matches, now)
@@ -102,18 +98,32 @@ def apply_once(limit: int = BATCH) -> int:
     return len(reports)
 
 
+_LOCKED = {
+    "id": db.INT, "carrier": db.TEXT, "carrier_ref": db.TEXT, "reference": db.TEXT,
+    "state": db.TEXT, "code": db.TEXT, "part": db.TEXT, "tries": db.INT, "received_at": db.TIME,
+}  # fmt: skip
+
+
+def _lock_new(limit: int) -> list[StoredReport]:
+    sql = (
+        f"SELECT {', '.join(_LOCKED)} FROM {REPORTS} WHERE status = '{states.NEW}' ORDER BY id"
+        f" LIMIT %s{db.for_update(skip_locked=True)}"
+    )
+    return [StoredReport._make(row) for row in db.fetch(sql, (limit,), tuple(_LOCKED.values()))]
+
+
 # Applying
 
 
 def _apply(
-    reports: Sequence[Report], matches: dict[int, Match], now: dt.datetime
+    reports: Sequence[StoredReport], matches: dict[int, Match], now: dt.datetime
 ) -> dict[int, tuple[str, str]]:
     """Report id -> (its new status, the reason)."""
-    found = _with_parts([matches[r.pk] for r in reports if r.pk in matches])
+    found = _with_parts([matches[r.id] for r in reports if r.id in matches])
     old = [match for match in found if match.is_replaced]
     attempts.note_late(sorted((m.message_id, m.attempt, m.report.state) for m in old), now)
-    ended = {r.pk: (states.PARKED, "no_match") for r in reports if r.pk not in matches}
-    ended |= {match.report.pk: (states.IGNORED, "old_attempt") for match in old}
+    ended = {r.id: (states.PARKED, "no_match") for r in reports if r.id not in matches}
+    ended |= {match.report.id: (states.IGNORED, "old_attempt") for match in old}
     remaining = [*_arrived_late(old), *(match for match in found if not match.is_replaced)]
     while remaining:  # one report per message in a round: their order is kept
         batch, remaining = _first_of_each(remaining)
@@ -135,22 +145,24 @@ def _with_parts(matches: Sequence[Match]) -> list[Match]:
     for report in stored:
         told[_attempt_of(report.message_id, report)].add(report.part)
     waiting = {
-        match.report.pk
+        match.report.id
         for match in arrived
         if len(told[_attempt_of(match.message_id, match.report)]) < _parts_of(match.report)
     }
     return [
-        replace(match, is_part_of_more=True) if match.report.pk in waiting else match
+        msgspec.structs.replace(match, is_part_of_more=True)
+        if match.report.id in waiting
+        else match
         for match in matches
     ]
 
 
-def _attempt_of(message_id: object, report: Report) -> object:
+def _attempt_of(message_id: object, report: Report | StoredReport) -> object:
     """Parts count together that speak of one message in the same words."""
     return message_id, report.reference, report.carrier_ref
 
 
-def _parts_of(report: Report) -> int:
+def _parts_of(report: StoredReport) -> int:
     _, _, parts = report.part.partition("/")
     return int(parts) if parts.isdecimal() else 1
 
@@ -168,7 +180,7 @@ def _arrived_late(old: Sequence[Match]) -> list[Match]:
     pairs = [(match.message_id, match.attempt) for match in arrived.values()]
     unpaid = attempts.taken_over(pairs) if pairs else set()
     return [
-        replace(match, is_unpaid=(match.message_id, match.attempt) in unpaid)
+        msgspec.structs.replace(match, is_unpaid=(match.message_id, match.attempt) in unpaid)
         for match in arrived.values()
     ]
 
@@ -199,20 +211,20 @@ def _apply_round(batch: Sequence[Match], now: dt.datetime) -> dict[int, tuple[st
     ended: dict[int, tuple[str, str]] = {}
     for match in batch:
         if match.message_id not in refused:
-            ended[match.report.pk] = (states.APPLIED, "")
+            ended[match.report.id] = (states.APPLIED, "")
         elif match.is_replaced:
-            ended[match.report.pk] = (states.IGNORED, "old_attempt")
+            ended[match.report.id] = (states.IGNORED, "old_attempt")
         elif match.message_id in waiting:
-            ended[match.report.pk] = (states.PARKED, "not_recorded_yet")
+            ended[match.report.id] = (states.PARKED, "not_recorded_yet")
         else:
-            ended[match.report.pk] = (states.IGNORED, "no_change")
+            ended[match.report.id] = (states.IGNORED, "no_change")
     return ended
 
 
 def _cause(batch: Sequence[Match]) -> str:
     """Names this batch in the ledger: each try of a report is in one committed batch only."""
-    first = min((match.report for match in batch), key=lambda report: report.pk)
-    return f"report:{first.pk}.{first.tries}"
+    first = min((match.report for match in batch), key=lambda report: report.id)
+    return f"report:{first.id}.{first.tries}"
 
 
 def _move(match: Match) -> Move:
@@ -245,19 +257,19 @@ def _not_recorded_yet(matches: Sequence[Match]) -> set[UUID]:
 
 
 def _write(
-    reports: Sequence[Report], ended: dict[int, tuple[str, str]], matches: dict[int, Match],
+    reports: Sequence[StoredReport], ended: dict[int, tuple[str, str]], matches: dict[int, Match],
     now: dt.datetime,
 ) -> None:  # fmt: skip
     rows = []
     for report in reports:
-        status, reason = ended[report.pk]
+        status, reason = ended[report.id]
         if status == states.PARKED and now - report.received_at > PARKED_FOR:
             status = states.UNMATCHED
         wait = dt.timedelta(seconds=min(2**report.tries, MAX_WAIT_S))
-        match = matches.get(report.pk)
+        match = matches.get(report.id)
         rows.append(
             (
-                report.pk, status, reason, match.message_id if match else None, report.tries + 1,
+                report.id, status, reason, match.message_id if match else None, report.tries + 1,
                 now + wait if status == states.PARKED else None,
                 None if status == states.PARKED else now,
             )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 
 from bulksms import clock, db, ids, signals, states
@@ -27,8 +28,7 @@ MESSAGES, RUNS, REPORTS = Message._meta.db_table, Run._meta.db_table, Report._me
 MOST_ASKS = 32_767
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """Where one message should go. ``done``: nothing more is expected of it."""
 
     message_id: UUID
@@ -229,16 +229,23 @@ def _write(pairs: Sequence[tuple[_Row, Move]], now: dt.datetime) -> None:
 
 
 def _count(pairs: Sequence[tuple[_Row, Move]], now: dt.datetime) -> None:
+    kinds = Counter(
+        (
+            row.campaign_id, row.carrier, row.status, move.status, _is_first_sent(row, move),
+            (move.done or move.status in states.FINAL) - row.was_done,
+        )
+        for row, move in pairs
+    )  # fmt: skip
     changes: dict[UUID, Counter[str]] = defaultdict(Counter)
     requeued: Counter[tuple[UUID, str]] = Counter()
-    for row, move in pairs:
-        change = changes[row.campaign_id]
-        change[states.COUNTERS[row.status]] -= 1
-        change[states.COUNTERS[move.status]] += 1
-        change["sent_count"] += _is_first_sent(row, move)
-        change["done_count"] += (move.done or move.status in states.FINAL) - row.was_done
-        if states.QUEUED in (row.status, move.status):
-            requeued[row.campaign_id, row.carrier] += 1 if move.status == states.QUEUED else -1
+    for (campaign_id, carrier, old, new, first_sent, done), rows in kinds.items():
+        change = changes[campaign_id]
+        change[states.COUNTERS[old]] -= rows
+        change[states.COUNTERS[new]] += rows
+        change["sent_count"] += rows * first_sent
+        change["done_count"] += rows * done
+        if states.QUEUED in (old, new):
+            requeued[campaign_id, carrier] += rows if new == states.QUEUED else -rows
     _count_runs(requeued, pairs, now)
     campaigns.count(changes, now)
 
@@ -277,7 +284,8 @@ def _settle(pairs: Sequence[tuple[_Row, Move]], key: str, now: dt.datetime) -> N
             captured[row.hold_id] += row.cost_micros
         elif move.status in states.FINAL:
             ended.append(row)
-    holds.lock({*captured, *(row.hold_id for row in ended if row.hold_id is not None)})
+    if captured and ended:  # in one go, or two of us could wait for each other
+        holds.lock({*captured, *(row.hold_id for row in ended if row.hold_id is not None)})
     wallet.capture(captured, key, now)
     _release(ended, key, now)
 
@@ -299,8 +307,8 @@ def _foresee_refunds(
             row.id, row.attempt, row.hold_id, row.carrier, move.status, move.error, row.cost_micros
         )
         for row, move in pairs
-        if row.hold_id is not None
-        and move.status in states.FINAL
+        if move.status in refunds.STATES
+        and row.hold_id is not None
         and (row.charge == states.CAPTURED or _captures(row, move))
     ]
     refunds.expect(ended, now)

@@ -6,7 +6,8 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+
+from msgspec.structs import astuple
 
 from bulksms import states
 from bulksms.carriers.base import (

@@ -7,9 +7,9 @@ wire itself is in test_wire.py.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,7 +238,7 @@ def test_an_id_in_a_strange_form_is_kept_as_text_and_accepts_all_the_same(
 
 
 def test_a_message_that_may_wait_for_half_a_year_does_not_cost_its_request(remote: Kind) -> None:
-    batch = [replace(sms, validity_s=180 * 24 * 3600) for sms in batch_of(2)]
+    batch = [msgspec.structs.replace(sms, validity_s=180 * 24 * 3600) for sms in batch_of(2)]
 
     results = ask_house(remote, InProcessTransport(), batch)
 

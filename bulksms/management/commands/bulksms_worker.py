@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -50,6 +51,7 @@ class Command(BaseCommand):
         )
         broker.emit_after("process_boot")
         worker.start()
+        _leave_the_loaded_alone()
         _say("READY=1")
         logger.info("bulksms: worker is up", extra={"event": "worker.up", "pid": os.getpid()})
         is_whole = _watch(worker, stop)
@@ -60,6 +62,12 @@ class Command(BaseCommand):
             logging.shutdown()
             os._exit(1)  # a thread hangs; what it was doing is in the database
         sys.exit(0)
+
+
+def _leave_the_loaded_alone() -> None:
+    """What is loaded by now stays: full garbage collections need not walk it with each batch."""
+    gc.collect()
+    gc.freeze()
 
 
 def _on_signals() -> threading.Event:
