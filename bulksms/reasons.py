@@ -15,9 +15,12 @@ TEMPORARY = "temporary"
 PERMANENT = "permanent"
 OURS = "ours"
 
+#: Nobody was asked for it in time.
+EXPIRED_IN_QUEUE = "expired_in_queue"
+
 #: Errors of our own making. They differ from carriers' words, which say what *they* did.
 OUR_ERRORS = frozenset({
-    "cancelled", "cannot_be_encoded", "destination_not_allowed", "expired_in_queue",
+    "cancelled", "cannot_be_encoded", "destination_not_allowed", EXPIRED_IN_QUEUE,
     "insufficient_balance", "invalid_recipient", "invalid_variable", "message_invalid_characters",
     "message_required", "message_too_long", "missing_variable", "no_answer", "no_rate", "no_report",
     "no_route", "sender_not_allowed", "sender_required", "skipped", "spend_cap_reached",
@@ -26,7 +29,7 @@ OUR_ERRORS = frozenset({
 
 #: What a retry asks for without being told: it failed for want of money or of time.
 RETRIED_BY_DEFAULT = frozenset({
-    "expired_in_queue", "insufficient_balance", "skipped", "spend_cap_reached",
+    EXPIRED_IN_QUEUE, "insufficient_balance", "skipped", "spend_cap_reached",
 })  # fmt: skip
 
 #: No retry cures these, named or not.

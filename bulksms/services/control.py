@@ -17,6 +17,7 @@ from django.db import transaction
 from bulksms import clock, conf, ids, queues, states
 from bulksms.exceptions import Conflict, FieldError, InvalidRequest
 from bulksms.models import Campaign, Message, Organisation, Run
+from bulksms.reasons import EXPIRED_IN_QUEUE
 from bulksms.services import settlement, validation
 from bulksms.services.settlement import Move
 
@@ -193,7 +194,14 @@ def _wake(campaign: Campaign) -> None:
 
 
 def _changed(campaign: Campaign, changed: int, remaining: int = 0) -> Changed:
-    waiting = campaign.queued_count
     refused = campaign.skipped_count + campaign.failed_count + campaign.cancelled_count
-    gone = campaign.recipients_count - waiting - refused
-    return Changed(campaign, changed, remaining, gone)
+    still_here = campaign.queued_count + refused + _expired_here(campaign)
+    return Changed(campaign, changed, remaining, campaign.recipients_count - still_here)
+
+
+def _expired_here(campaign: Campaign) -> int:
+    """Rows that expired before anybody was asked; the counter has the carrier's ones too."""
+    if not campaign.expired_count:
+        return 0
+    expired = Message.objects.filter(campaign=campaign, status=states.EXPIRED)
+    return expired.filter(error=EXPIRED_IN_QUEUE).count()

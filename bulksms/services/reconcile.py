@@ -32,6 +32,7 @@ from bulksms.models import (
     Run,
     Submission,
 )
+from bulksms.reasons import EXPIRED_IN_QUEUE
 from bulksms.services import (
     campaigns,
     control,
@@ -224,7 +225,7 @@ def _expired(id_: UUID) -> Move:
     return Move(
         id_,
         states.EXPIRED,
-        error="expired_in_queue",
+        error=EXPIRED_IN_QUEUE,
         error_detail="Not sent before it expired.",
         only_from=frozenset({states.QUEUED}),
     )

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from bulksms import send_bulk, states
 from bulksms.exceptions import Conflict, InvalidRequest, NotFound
 from bulksms.models import Campaign, Hold, Message, Organisation, Run
-from bulksms.services import audit, control, dispatch, reconcile, wallet
+from bulksms.services import audit, control, dispatch, reconcile, retrying, wallet
 from bulksms.testing import drain, tick, virtual_clock
 from tests.factories import kenyan_numbers, make_organisation
 from tests.harness import FakeCarrier, fake_carrier
@@ -164,6 +164,20 @@ def test_cancelling_half_way_is_honest_about_what_had_left() -> None:
         assert status_of(campaign_id) == states.CANCELLED
         assert (house.total_accepted, wallet.of(organisation).available_micros) == (4, 6_000_000)
         assert list(audit.faults()) == []
+
+
+def test_what_expired_in_our_own_queue_has_not_left_it(carrier: FakeCarrier) -> None:
+    organisation = make_organisation()
+    campaign_id = queue(organisation, 3)
+    virtual_clock.advance(hours=49)
+    tick()
+    first = Message.objects.earliest("id").pk
+    retrying.retry(organisation, campaign_id, retrying.Wanted([first]))
+
+    cancelled = control.cancel(organisation, campaign_id)
+
+    assert (cancelled.changed, cancelled.gone) == (1, 0)
+    assert carrier.total_accepted == 0
 
 
 def test_a_row_that_comes_back_to_a_cancelled_campaign_is_cancelled_too() -> None:

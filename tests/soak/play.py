@@ -13,10 +13,11 @@ from bulksms.services import audit, control, reconcile, settlement, stops
 from bulksms.services.settlement import Move
 from bulksms.testing import drain, virtual_clock
 from tests.soak import watch
+from tests.soak.checks.step import Step
 from tests.soak.deeds import DEEDS, engine
 from tests.soak.deeds.carriers import RULES
 from tests.soak.deeds.registry import integers, may_be_refused, one_of
-from tests.soak.invariants import INVARIANTS, Step
+from tests.soak.invariants import INVARIANTS
 from tests.soak.watch import PreparedAudit
 from tests.soak.world import Start, World
 
@@ -169,6 +170,8 @@ class Player:
         reconcile.tick_once()
         self.check("finish")
         self._all_is_over()
+        world.note("references accepted", len(world.accepted))
+        world.note("accepted twice", sum(house.duplicates for house in world.houses.values()))
         world.note("examples")
 
     def _let_go(self) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from typing import Any
 
 from django.db import connection
+from django.db.models import Model
+from django.db.models.sql.compiler import SQLCompiler
 
 from bulksms import db
 from bulksms.models import (
@@ -79,21 +82,40 @@ FROM {LedgerEntry._meta.db_table} GROUP BY wallet_id
 """
 
 
+_APPROVED = f"""
+SELECT organisation_id, name FROM {SenderId._meta.db_table}
+WHERE status = '{SenderId.STATUS.approved}'
+"""
+
+
 def take() -> Snapshot:
     """Read everything."""
-    approved = SenderId.objects.filter(status=SenderId.STATUS.approved)
     rows = db.fetch(_LEDGER, (), (db.INT, db.INT, db.INT))
     return Snapshot(
         messages=_by_id(Message), attempts=_by_id(MessageAttempt), campaigns=_by_id(Campaign),
         holds=_by_id(Hold), wallets=_by_id(Wallet), runs=_by_id(Run),
         submissions=_by_id(Submission),
-        senders=set(approved.values_list("organisation_id", "name")),
+        senders=set(db.fetch(_APPROVED, (), (db.INT, db.TEXT))),
         ledger={row[0]: (row[1], row[2]) for row in rows},
     )  # fmt: skip
 
 
-def _by_id(model: Any) -> dict[Any, Any]:
-    return {row.pk: row for row in model.objects.order_by("pk")}
+def _by_id(model: type[Model]) -> dict[Any, Any]:
+    sql, compiler, names = _compiled(model)
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        rows: Iterable[Any] = cursor.fetchall()
+    if converters := compiler.get_converters([column for column, _, _ in compiler.select]):
+        rows = compiler.apply_converters(rows, converters)
+    return {row.pk: row for row in (model.from_db("default", names, each) for each in rows)}
+
+
+@cache
+def _compiled(model: type[Model]) -> tuple[str, SQLCompiler, list[str]]:
+    """Django's own SELECT of all rows, built once: that takes longer than to read some rows."""
+    compiler = model._default_manager.order_by("pk").query.get_compiler("default")
+    sql, _ = compiler.as_sql()
+    return sql, compiler, [field.attname for field in model._meta.concrete_fields]
 
 
 # Moves

@@ -226,6 +226,10 @@ class World:
         self.actor = owner.pk
         return owner
 
+    def index(self, organisation_id: int) -> int:
+        """Which of the two it is."""
+        return [owner.pk for owner in self.organisations].index(organisation_id)
+
     def price(self, owner: Organisation) -> int:
         """Of a unit, now (the clock may have been moved back)."""
         known = self.rates[owner.pk]

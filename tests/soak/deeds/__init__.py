@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.soak.deeds import carriers, control, engine, money, people, sending, striking
+from tests.soak.deeds import aimed, carriers, control, engine, money, people, sending, striking
 from tests.soak.deeds.registry import DEEDS, Deed
 
 __all__ = [
-    "DEEDS", "Deed", "carriers", "control", "engine", "money", "people", "sending", "striking",
+    "DEEDS", "Deed", "aimed", "carriers", "control", "engine", "money", "people", "sending",
+    "striking",
 ]  # fmt: skip

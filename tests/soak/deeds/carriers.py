@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
-
-from bulksms.models import Message, Report
+from bulksms.models import Report
 from bulksms.services import reports
 from tests.soak.deeds.registry import deed, houses, integers, lists, one_of, pairs, which, yes_or_no
-from tests.soak.world import House, World
+from tests.soak.world import World
 
 HOUR = 3_600
 #: How a carrier may behave; the first one that matches decides each knob.
@@ -111,50 +108,3 @@ def forge(world: World, house: str, index: int) -> None:
         assert Report.objects.count() == before
         world.nothing_may_change = True
         world.note("report forged")
-
-
-@deed(house=houses, order=integers(0, 9), weight=2)
-def hear_in_two_orders(world: World, house: str, order: int) -> None:
-    """What is said of a message without contradiction ends the same in any order."""
-    place = world.houses[house]
-    callbacks = place.transport.due_callbacks()
-    posts = [place.transport.account.post_of(callback, {}) for callback in callbacks]
-    shuffled = random.Random(order).sample(posts, len(posts))
-    if len(posts) > 1:
-        consistent = _consistent(place, posts)
-        first, second = (_outcome(place, some, consistent) for some in (posts, shuffled[::-1]))
-        assert first == second, "the order of reports matters"
-        world.note("reports in two orders")
-    for callback, post in zip(callbacks, posts, strict=True):
-        place.transport.account.settle(callback, place.deliver(*post))
-
-
-Post = tuple[dict[str, str], bytes]
-
-
-def _consistent(place: House, posts: Sequence[Post]) -> set[str]:
-    """References of which everything heard, now and before, is one word."""
-    words: dict[str, set[str]] = defaultdict(set)
-    for report in Report.objects.exclude(reference="").values_list("reference", "state"):
-        words[report[0]].add(report[1])
-    for headers, body in posts:
-        lower = {name.lower(): value for name, value in headers.items()}
-        for parsed in place.carrier.parse_reports(lower, body):
-            words[parsed.reference].add(parsed.state)
-    return {reference for reference, found in words.items() if len(found - {""}) == 1}
-
-
-def _outcome(place: House, posts: Sequence[Post], consistent: set[str]) -> list[Any]:
-    heard = list(place.heard)
-    with transaction.atomic():
-        for post in posts:
-            place.deliver(*post)
-        while reports.apply_once(2):
-            pass
-        rows = Message.objects.filter(attempt=1).order_by("id")
-        found = [
-            row for row in rows.values_list("id", "status", "charge") if str(row[0]) in consistent
-        ]
-        transaction.set_rollback(True)
-    place.heard[:] = heard
-    return found

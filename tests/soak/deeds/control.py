@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import suppress
 
 from bulksms import states
-from bulksms.exceptions import BulkSmsError
 from bulksms.models import Campaign, Message
-from bulksms.services import control, reports, retrying
+from bulksms.services import control, retrying
 from bulksms.services.retrying import Wanted
-from bulksms.testing import virtual_clock
+from tests.soak.deeds.money import top_up
 from tests.soak.deeds.registry import deed, may_be_refused, one_of, which, yes_or_no
 from tests.soak.world import World
 
 
-def pick(world: World, index: int) -> Campaign | None:
-    """One of the campaigns; the deed is its organisation's."""
-    found = list(Campaign.objects.order_by("id"))
+def pick(world: World, index: int, status: str = "") -> Campaign | None:
+    """One of the campaigns, in this state if there are any; the deed is its organisation's."""
+    campaigns = Campaign.objects.order_by("id")
+    found = list(campaigns.filter(status=status) if status else ()) or list(campaigns)
     if not found:
         return None
     chosen = found[index % len(found)]
@@ -33,9 +32,9 @@ def pause(world: World, index: int) -> None:
             world.note("paused")
 
 
-@deed(index=which, weight=2)
-def resume(world: World, index: int) -> None:
-    if campaign := pick(world, index):
+@deed(index=which, aimed=yes_or_no, weight=2)
+def resume(world: World, index: int, aimed: bool = False) -> None:
+    if campaign := pick(world, index, states.PAUSED if aimed else ""):
         with may_be_refused(world):
             control.resume(campaign.organisation, campaign.pk)
             world.note("resumed")
@@ -44,13 +43,24 @@ def resume(world: World, index: int) -> None:
 @deed(index=which)
 def cancel(world: World, index: int) -> None:
     if campaign := pick(world, index):
+        waiting = campaign.queued_count
         with may_be_refused(world):
-            world.note("cancelled", control.cancel(campaign.organisation, campaign.pk).changed)
+            told = control.cancel(campaign.organisation, campaign.pk)
+            assert (told.changed, told.remaining) == (waiting, 0), "not what was waiting"
+            assert told.gone == _left_the_house(campaign), "not what had left before"
+            world.note("cancelled", told.changed)
 
 
-@deed(index=which, hours=one_of([1, 3, 60]))
-def reschedule(world: World, index: int, hours: int) -> None:
-    if campaign := pick(world, index):
+def _left_the_house(campaign: Campaign) -> int:
+    """The rows that a carrier was asked for and did not refuse."""
+    here = (states.QUEUED, states.SKIPPED, states.FAILED, states.CANCELLED)
+    rows = Message.objects.filter(campaign=campaign).exclude(status__in=here)
+    return rows.exclude(status=states.EXPIRED, error="expired_in_queue").count()
+
+
+@deed(index=which, hours=one_of([1, 3, 60]), aimed=yes_or_no)
+def reschedule(world: World, index: int, hours: int, aimed: bool = False) -> None:
+    if campaign := pick(world, index, states.SCHEDULED if aimed else ""):
         with may_be_refused(world):
             at = world.now + dt.timedelta(hours=hours)
             control.reschedule(campaign.organisation, campaign.pk, at)
@@ -65,49 +75,48 @@ WANTED = {
 }
 
 
-@deed(index=which, wanted=one_of(sorted(WANTED)), dry_run=yes_or_no, weight=3)
-def retry(world: World, index: int, wanted: str, dry_run: bool) -> None:
+@deed(index=which, wanted=one_of(sorted(WANTED)), dry_run=yes_or_no, paid=yes_or_no, weight=3)
+def retry(world: World, index: int, wanted: str, dry_run: bool, paid: bool = False) -> None:
+    """Asked for again by state or error, perhaps after the payment that was missing."""
     if campaign := pick(world, index):
+        if paid:
+            top_up(world, world.index(campaign.organisation_id), 12, twice=False)
         with may_be_refused(world):
             found = retrying.retry(
                 campaign.organisation, campaign.pk, WANTED[wanted], dry_run=dry_run
             )
             world.note("retried", 0 if dry_run else found.queued)
+        if paid:
+            world.nothing_may_change = False  # the payment stays
 
 
-@deed(index=which, weight=3)
-def retry_before_the_late_word(world: World, index: int) -> None:
-    """It did not arrive, it is asked for again, and then it did arrive."""
-    if campaign := pick(world, index):
-        _listen(world)
-        with suppress(BulkSmsError):
-            retrying.retry(campaign.organisation, campaign.pk, Wanted())
-        virtual_clock.advance(seconds=61)
-        _listen(world)
-        world.actor = None  # reports are the carriers' deeds
+#: What is looked for first, "" for any; the rarer ones more often than they come up.
+SEARCHED = ("", states.SKIPPED, states.REJECTED, states.UNCONFIRMED)
 
 
-def _listen(world: World) -> None:
-    for house in world.houses.values():
-        house.transport.pump()
-    while reports.apply_once():
-        pass
-
-
-@deed(index=which, accept=yes_or_no, weight=2)
-def retry_one(world: World, index: int, accept: bool) -> None:
+@deed(index=which, accept=yes_or_no, status=one_of(SEARCHED), paid=yes_or_no, weight=3)
+def retry_one(world: World, index: int, accept: bool, status: str = "", paid: bool = False) -> None:
     """By its id: whatever state it is in, the service says whether that makes sense."""
-    found = list(Message.objects.order_by("id").values_list("id", "status", "campaign_id"))
+    rows = Message.objects.order_by("id")
+    found = list(rows.filter(status=status)) or list(rows)
     if not found:
         return
-    id_, status, campaign_id = found[index % len(found)]
-    campaign = Campaign.objects.get(pk=campaign_id)
+    chosen = found[index % len(found)]
+    if paid:
+        top_up(world, world.index(chosen.organisation_id), 12, twice=False)
+    retry_message(world, chosen, accept=accept)
+    if paid:
+        world.nothing_may_change = False  # the payment stays
+
+
+def retry_message(world: World, row: Message, *, accept: bool) -> None:
+    campaign = row.campaign
     world.actor = campaign.organisation_id
     with may_be_refused(world):
-        wanted = Wanted(message_ids=[id_], accept_duplicates=accept)
+        wanted = Wanted(message_ids=[row.id], accept_duplicates=accept)
         queued = retrying.retry(campaign.organisation, campaign.pk, wanted).queued
         world.note("retried", queued)
         if queued:
-            assert status in states.RETRYABLE_BY_ID, status
-            assert status != states.UNCONFIRMED or accept
-            world.note("unconfirmed sent once more", status == states.UNCONFIRMED)
+            assert row.status in states.RETRYABLE_BY_ID, row.status
+            assert row.status != states.UNCONFIRMED or accept
+            world.note("unconfirmed sent once more", row.status == states.UNCONFIRMED)

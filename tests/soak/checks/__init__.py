@@ -1,0 +1,1 @@
+"""What must hold after every step; invariants.py lists it."""
