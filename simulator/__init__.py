@@ -1,6 +1,6 @@
 """A fake SMS carrier that tests can trust: rules, faults, an oracle and a clock of its own.
 
-The package stands alone: no Django, one dependency (aiohttp) and that only for real sockets.
+The package stands alone: no Django, two dependencies (msgspec, and aiohttp for real sockets).
 
 * `simulator.engine` - the carrier itself: pure, synchronous, seeded.
 * `simulator.http` - the engine behind real sockets.

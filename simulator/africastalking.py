@@ -7,14 +7,14 @@ reports, incoming messages). Its API has no client reference, so every message i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, urlencode
 
 from simulator import wire
 from simulator.clocks import to_iso
 from simulator.engine import words
-from simulator.engine.messages import Callback, Pending, Row, Submission
-from simulator.engine.reporting import report_code
+from simulator.engine.messages import Callback, Pending, Record, Row, Submission
+from simulator.wire_shapes import MOST_MESSAGES
 
 PATH = "/version1/messaging"
 BAD_KEY = "The supplied authentication is invalid"
@@ -59,13 +59,13 @@ def parse_submit(body: bytes) -> list[Submission]:
         if not form.get(name):
             raise wire.BadRequest(f"Request is missing required form field '{name}'")
     numbers = [number.strip() for number in form["to"].split(",") if number.strip()]
-    if not 1 <= len(numbers) <= wire.MOST_MESSAGES:
-        raise wire.BadRequest(f"to: expected 1 to {wire.MOST_MESSAGES} numbers")
+    if not 1 <= len(numbers) <= MOST_MESSAGES:
+        raise wire.BadRequest(f"to: expected 1 to {MOST_MESSAGES} numbers")
     sender = form.get("from") or DEFAULT_SENDER
     return [Submission("", n.removeprefix("+"), sender, form["message"]) for n in numbers]
 
 
-def render_rows(rows: list[Row]) -> bytes:
+def render_rows(rows: Sequence[Row | Record]) -> bytes:
     """Write the 201 body. Where the sender is no good, its API lists nobody at all."""
     if rows and all(row.code in ("unknown_sender", "sender_not_registered") for row in rows):
         return wire.dump({"SMSMessageData": {"Message": "InvalidSenderId", "Recipients": []}})
@@ -76,7 +76,7 @@ def render_rows(rows: list[Row]) -> bytes:
     return wire.dump({"SMSMessageData": {"Message": message, "Recipients": recipients}})
 
 
-def _recipient(row: Row) -> dict[str, object]:
+def _recipient(row: Row | Record) -> dict[str, object]:
     if row.status == words.ACCEPTED:
         code, status = _SENT
         message_id, cost = row.id, row.price
@@ -108,7 +108,7 @@ def render_callback(
 
 
 def _report(item: Pending, foreign_ids: Mapping[str, str]) -> dict[str, str]:
-    status, reason = STATUS_OF_STATE.get(item.spec.state, (item.spec.state, report_code(item)))
+    status, reason = STATUS_OF_STATE.get(item.spec.state, (item.spec.state, item.spec.shown_code))
     fields = {
         "id": wire.reported_id(item, foreign_ids),
         "status": status,

@@ -26,7 +26,7 @@ from simulator.schema import RulesError, load_rules, parse_rules
 DIVERGED = 1
 USAGE_ERROR = 2
 _SECOND_US = 1_000_000
-_GC_THRESHOLDS = 10_000, 5, 5
+_GC_THRESHOLDS = 30_000, 2, 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -149,8 +149,8 @@ async def serve(server: Server, options: argparse.Namespace, clock: Clock) -> No
 def calm_collector() -> None:
     """Let this process look for garbage less often: the records of the oracle are none.
 
-    They come by the hundred thousand and stay, and each early look at them is in vain. Full looks
-    come as often as before, at a quarter more of what is kept: memory stays as level as it was.
+    They come by the hundred thousand and stay, and each early look at them is in vain. A full look
+    comes with every 60,000 messages or so, at a quarter more of what is kept: memory stays level.
     """
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)

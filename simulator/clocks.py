@@ -33,7 +33,8 @@ def from_micros(micros: int) -> datetime:
 
 def to_iso(micros: int) -> str:
     """Return `2026-01-01T00:00:01.500000Z`."""
-    return from_micros(micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = from_micros(micros).replace(tzinfo=None)
+    return moment.isoformat(timespec="microseconds") + "Z"
 
 
 def from_iso(text: str) -> int:

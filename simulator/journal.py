@@ -16,7 +16,6 @@ from typing import Any, TextIO
 from simulator import __version__, wire
 from simulator.engine import Callback, Decision, Engine, QueryDecision, Record, Submission
 from simulator.engine.messages import Pending, Shape
-from simulator.engine.reporting import report_code
 
 FORMAT = 1
 #: Messages that a journal in memory holds; beyond that it stops (a file never does).
@@ -166,7 +165,7 @@ def _planned(item: Pending, accepted_at: int) -> Entry:
         "copy": item.copy,
         "after_us": item.due - accepted_at,
         "state": spec.state,
-        "code": report_code(item),
+        "code": spec.shown_code,
         "part": spec.part,
         "id": spec.id_kind,
         "omit": sorted(spec.omit),

@@ -9,7 +9,6 @@ from simulator.clocks import to_iso
 from simulator.engine.book import explain
 from simulator.engine.fate import share_key
 from simulator.engine.messages import Pending, Record
-from simulator.engine.reporting import report_code
 
 
 def show_record(record: Record, accepted_count: int) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def show_report(item: Pending) -> dict[str, Any]:
     return {
         "report_id": item.report_id,
         "status": item.spec.state,
-        "code": report_code(item),
+        "code": item.spec.shown_code,
         "due_at": to_iso(item.due),
         "copy": item.copy,
         "part": item.spec.part,

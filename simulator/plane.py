@@ -123,7 +123,7 @@ def answer_of(decision: Decision, render: Callable[..., bytes], status: int = 20
     if decision.refusal is not None:
         answer = _refused(decision.refusal)
     else:
-        answer = WireAnswer(status, render(decision.rows))
+        answer = WireAnswer(status, render(decision.answered))
     answer.fault = decision.fault
     answer.body = decision.body
     answer.latency_us = decision.latency_us

@@ -12,6 +12,7 @@ from array import array
 _SMALL = 65_536
 _MOST_LOAD = 0.7
 _FIRST_FLAT_BITS = 21
+_EMPTY = array("Q", [0])
 
 
 class TableFull(Exception):
@@ -31,6 +32,7 @@ class DigestTable:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._small: dict[int, int] | None = {}
+        self._most_small = min(_SMALL, limit)
         self._keys = array("Q")
         self._values = array("Q")
         self._mask = 0
@@ -45,36 +47,29 @@ class DigestTable:
         return self.limit - len(self)
 
     def get(self, digest: int) -> int:
-        if self._small is not None:
-            return self._small.get(digest, 0)
-        return self._values[self._slot(digest)]
+        small = self._small
+        return self._values[self._slot(digest)] if small is None else small.get(digest, 0)
 
     def put(self, digest: int, value: int) -> None:
         """Store `value`. Raises TableFull for a new digest beyond the limit."""
-        if self._small is not None:
-            self._put_small(self._small, digest, value)
-            return
+        small = self._small
+        if small is not None:
+            if digest in small or len(small) < self._most_small:
+                small[digest] = value
+                return
+            self._outgrow(small)
         slot = self._slot(digest)
         if not self._keys[slot]:
-            slot = self._claim(digest)
+            slot = self._claim(digest, slot)
         self._values[slot] = value
 
-    def _put_small(self, small: dict[int, int], digest: int, value: int) -> None:
-        if digest not in small:
-            if len(small) >= self.limit:
-                raise TableFull(self.limit)
-            if len(small) >= _SMALL:
-                self._flatten(small)
-                self.put(digest, value)
-                return
-        small[digest] = value
-
-    def _claim(self, digest: int) -> int:
+    def _claim(self, digest: int, slot: int) -> int:
+        """Take the empty slot where a new digest goes, or its slot in a larger table."""
         if self._used >= self.limit:
             raise TableFull(self.limit)
         if self._used >= self._room:
             self._grow()
-        slot = self._slot(digest)
+            slot = self._slot(digest)
         self._keys[slot] = digest
         self._used += 1
         return slot
@@ -87,7 +82,10 @@ class DigestTable:
             slot = (slot + 1) & mask
         return slot
 
-    def _flatten(self, small: dict[int, int]) -> None:
+    def _outgrow(self, small: dict[int, int]) -> None:
+        """Move from the dict to the flat arrays."""
+        if len(small) >= self.limit:
+            raise TableFull(self.limit)
         self._small = None
         self._allocate(_FIRST_FLAT_BITS)
         for digest, value in small.items():
@@ -102,6 +100,6 @@ class DigestTable:
 
     def _allocate(self, bits: int) -> None:
         size = 1 << bits
-        self._keys = array("Q", bytes(8 * size))
-        self._values = array("Q", bytes(8 * size))
+        self._keys = _EMPTY * size
+        self._values = _EMPTY * size
         self._mask, self._used, self._room = size - 1, 0, int(size * _MOST_LOAD)

@@ -20,8 +20,8 @@ _EIGHT = Struct("<8Q")
 
 def content_digest(seed: int, account: str, to: str, sender: str, text: str) -> bytes:
     """Return 16 bytes that stand for one message's content under one seed and account."""
-    head = f"{seed}\0{account}\0{to}\0{len(sender)}\0{sender}\0"
-    return blake2b((head + text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    content = f"{seed}\0{account}\0{to}\0{len(sender)}\0{sender}\0{text}"
+    return blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def reference_digest(reference: str) -> int:
@@ -43,7 +43,7 @@ def number(key: bytes, purpose: str) -> int:
 
 def pool(key: bytes) -> tuple[int, ...]:
     """Return eight times 64 drawn bits in one hash, for what every message needs."""
-    return _EIGHT.unpack(blake2b(key, digest_size=64).digest())
+    return _EIGHT.unpack(blake2b(key).digest())
 
 
 def percent(salted: bytes) -> float:

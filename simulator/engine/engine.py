@@ -28,7 +28,6 @@ from simulator.engine.messages import (
     Fault,
     Pending,
     QueryDecision,
-    Record,
     Refusal,
     Shape,
     Submission,
@@ -218,21 +217,20 @@ class Engine:
     ) -> None:
         """Decide each message and plan its callbacks, those before the answer apart."""
         early: list[Pending] = []
+        reports, decide, content, add = 0, self.fate.decide, self.fate.content, self.schedule.add
         for message in messages:
-            record, planned = self.fate.decide(message, self.fate.content(message), now, shape)
+            record, planned = decide(message, content(message), now, shape)
             decision.records.append(record)
             if planned:
-                self._plan(record, planned, early)
+                reports += len(record.reports)
+            for pending in planned or ():
+                if pending.spec.before_answer and pending.copy == 1:
+                    early.append(pending)
+                else:
+                    add(pending)
+        self.oracle.report_planned(reports)
         if early:
             decision.early = [self.schedule.callback([pending]) for pending in early]
-
-    def _plan(self, record: Record, planned: list[Pending], early: list[Pending]) -> None:
-        self.oracle.report_planned(len(record.reports))
-        for pending in planned:
-            if pending.spec.before_answer and pending.copy == 1:
-                early.append(pending)
-            else:
-                self.schedule.add(pending)
 
     def query(self, client_refs: Sequence[str], now: int) -> QueryDecision:
         """Answer the query by reference."""

@@ -54,6 +54,8 @@ class Fate:
         #: Whether a rule may say more of a message than its outcome.
         self._says_more = any(book.uses(knob) for knob in ("id_form", "price", "reply"))
         self._planner = Planner(settings.report_delay, settings.report_grain_us)
+        #: What messages cost where no rule says so, by their parts.
+        self._prices: dict[int, str | float | None] = {}
 
     def content(self, message: Submission) -> bytes:
         settings = self._settings
@@ -73,14 +75,15 @@ class Fate:
             known = self._deduplicated(message, content, counted)
             if known is not None:
                 return known, None
-        record = blank_record(message, content, now, shape)
         if self._shared.is_used:
             hit = self._shared.refuse_message(message, now) or self._shared.out_of_credit(message)
             if hit is not None:
-                self._oracle.add(_refused_by_state(record, hit))
+                record = _refused_by_state(blank_record(message, content, now, shape), hit)
+                self._oracle.add(record)
                 return record, []
         identity = self._oracle.identify(message.client_ref, content)
-        record.occurrence, record.try_number = identity.occurrence, identity.try_number
+        occurrence, try_number = identity.occurrence, identity.try_number
+        record = blank_record(message, content, now, shape, occurrence, try_number)
         planned = self._settle(record, message, counted)
         self._oracle.add(record, identity)
         return record, planned
@@ -92,27 +95,34 @@ class Fate:
         pool = draws.pool(base)
         rule, outcome = self._outcome(record, message, key, counted)
         hits = [("outcome", rule)] if rule is not None else []
-        forms, price = _HEX, self._settings.price
+        forms = _HEX
         says_more = self._says_more or message.to in self._book.magic
         if says_more and (id_rule := self.rule_of("id_form", message, key, counted, hits)):
             forms = id_rule.id_form or _HEX
-        record.report_as = write_id(pool[0] >> 1, forms.report)
+        record.report_as = report_as = write_id(pool[0] >> 1, forms.report)
         if outcome.refuse is not None:
             record.code, record.detail = outcome.refuse.code, outcome.refuse.detail
         else:
             record.status = words.ACCEPTED
             same = forms.answer == forms.report
-            record.id = record.report_as if same else write_id(pool[0] >> 1, forms.answer)
+            record.id = report_as if same else write_id(pool[0] >> 1, forms.answer)
             if says_more and (rule := self.rule_of("price", message, key, counted, hits)):
-                price = rule.price or price
-            record.price = write_price(price, record.parts)
+                record.price = write_price(rule.price or self._settings.price, record.parts)
+            else:
+                record.price = self._plain_price(record.parts)
             if self._shared.is_used:
                 self._shared.charge(message)
-        record.hits = tuple(hits)
-        record.reports = self._planner.reports(record, outcome, base, pool)
+        if hits:
+            record.hits = tuple(hits)
+        record.reports = reports = self._planner.reports(record, outcome, base, pool)
         if not says_more:
-            return record.reports
+            return reports
         return self._with_reply(record, message, key, counted, base)
+
+    def _plain_price(self, parts: int) -> str | float | None:
+        if parts not in self._prices:
+            self._prices[parts] = write_price(self._settings.price, parts)
+        return self._prices[parts]
 
     def _with_reply(
         self, record: Record, message: Submission, key: bytes, counted: Counted, base: bytes
@@ -169,20 +179,29 @@ class Fate:
         return next((r for r in earlier if r.status == words.ACCEPTED), None)
 
 
-def blank_record(message: Submission, content: bytes, now: int, shape: Shape) -> Record:
+def blank_record(
+    message: Submission,
+    content: bytes,
+    now: int,
+    shape: Shape,
+    occurrence: int = 0,
+    try_number: int = 0,
+) -> Record:
     """Return a record of `message`, not decided yet."""
+    client_ref, to, sender, text, validity_s = message
+    parts = count_parts(text)
     return Record(
-        message.client_ref,
-        message.to,
-        message.sender,
-        message.text,
-        message.validity_s,
+        client_ref,
+        to,
+        sender,
+        text,
+        validity_s,
         shape,
         now,
         content,
-        0,
-        0,
-        count_parts(message.text),
+        occurrence,
+        try_number,
+        parts,
     )
 
 

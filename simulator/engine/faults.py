@@ -45,7 +45,7 @@ class RequestFaults:
         if self._knobs or not self._magic_knobs:
             return bool(self._knobs)
         magic = self._book.magic
-        return any(message.to in magic for message in messages)
+        return not magic.keys().isdisjoint([message.to for message in messages])
 
     def choose(self, messages: Sequence[Submission], digest: bytes) -> dict[str, Rule]:
         """Return, per knob, the first rule that matches the request."""

@@ -9,7 +9,7 @@ Times are integer microseconds (`*_us`). A `Span` is drawn evenly, both ends inc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from simulator.engine import words
@@ -74,6 +74,16 @@ class ReportSpec:
     id_kind: str = "own"
     part: int | None = None
     omit: frozenset[str] = frozenset()
+    #: The code that the report carries.
+    shown_code: str = field(init=False, default="")
+    #: The report names its own id and lacks no field, and is of the whole message.
+    is_plain: bool = field(init=False, default=True)
+
+    def __post_init__(self) -> None:
+        code = words.CODE_OF_STATE.get(self.state, words.CODE_OF_ANY_OTHER_STATE)
+        object.__setattr__(self, "shown_code", code if self.code is None else self.code)
+        plain = self.id_kind == "own" and self.part is None and not self.omit
+        object.__setattr__(self, "is_plain", plain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
 from simulator.engine.knobs import Body, CloseIdle, Lose, ReportSpec
 from simulator.engine.rules import Rule
 
@@ -70,8 +72,7 @@ class Fault:
     lose: Lose | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Pending:
+class Pending(Struct, eq=False):
     """One report (or inbound message) that is planned, and what became of it."""
 
     report_id: str
@@ -103,8 +104,7 @@ class Callback:
     body: bytes = b""
 
 
-@dataclass(slots=True, eq=False)
-class Record:
+class Record(Struct, eq=False):
     """One decision about one message, as the oracle keeps it."""
 
     client_ref: str
@@ -126,7 +126,7 @@ class Record:
     price: str | float | None = None
     #: (knob, the rule that decided it)
     hits: tuple[tuple[str, Rule], ...] = ()
-    reports: list[Pending] = field(default_factory=list)
+    reports: list[Pending] = []
     state: str = ""
     state_code: str = ""
     query_failures: int = 0
@@ -161,6 +161,11 @@ class Decision:
         if self.spoiled is not None:
             return self.spoiled
         return [record.row() for record in self.records]
+
+    @property
+    def answered(self) -> Sequence[Row | Record]:
+        """What the rows are written from: a record says all that its row does."""
+        return self.records if self.spoiled is None else self.spoiled
 
 
 @dataclass(slots=True)

@@ -6,9 +6,12 @@ Full records live in a ring of `keep`; accept counts are kept for every referenc
 
 from __future__ import annotations
 
+import struct
 from collections import Counter, deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import islice
+
+from msgspec import Struct
 
 from simulator.engine import draws
 from simulator.engine.counts import DigestTable
@@ -24,10 +27,11 @@ _MOST_OCCURRENCES = (1 << 24) - 1
 _MOST_TRIES = (1 << 10) - 1
 _MOST_ACCEPTS = (1 << 14) - 1
 _MASK_32 = 0xFFFFFFFF
+_HEAD = struct.Struct("<Q")
 _TOTALS_OF_KIND: dict[CallbackKind, str] = {"report": "reports", "inbound": "inbound"}
 
 
-class Identity(NamedTuple):
+class Identity(Struct, gc=False):
     """Which of several equal messages this is, and which try of it. Both count from 0.
 
     `reference` is 0 where it tells nothing (none given, or one used with another content before).
@@ -37,6 +41,7 @@ class Identity(NamedTuple):
     occurrence: int
     try_number: int
     content: int
+    content_value: int
     reference: int
     reference_value: int
     is_new: bool
@@ -54,6 +59,8 @@ class Oracle:
         self._contents = DigestTable(max_refs)
         self._allowed: dict[int, int] = {}
         self._ring: deque[Record] = deque()
+        #: The newest records of the ring that no index holds yet: nobody asked for one of them.
+        self._unindexed = 0
         self._by_ref = RecordIndex()
         self._by_to = RecordIndex()
 
@@ -68,14 +75,15 @@ class Oracle:
         every such message is a new occurrence.
         """
         digest = _head(content)
+        known = self._contents.get(digest)
         reference = draws.reference_digest(client_ref) if client_ref else 0
         value = self._references.get(reference) if reference else 0
         if value and value >> _CHECK_SHIFT == digest & _MOST_CHECK:
             occurrence = value >> _OCCURRENCE_SHIFT & _MOST_OCCURRENCES
             tries = value >> _TRIES_SHIFT & _MOST_TRIES
-            return Identity(occurrence, tries, digest, reference, value, False)
-        occurrence = (self._contents.get(digest) >> 32) & _MOST_OCCURRENCES
-        return Identity(occurrence, 0, digest, reference, value, True)
+            return Identity(occurrence, tries, digest, known, reference, value, False)
+        occurrence = (known >> 32) & _MOST_OCCURRENCES
+        return Identity(occurrence, 0, digest, known, reference, value, True)
 
     def add(self, record: Record, identity: Identity | None = None) -> None:
         """Take one decision into the books. Raises TableFull.
@@ -94,13 +102,12 @@ class Oracle:
             if identity.reference:
                 self._count_reference(identity, accepted)
         self._ring.append(record)
-        self._by_ref.add(record.client_ref, record)
-        self._by_to.add(record.to, record)
+        self._unindexed += 1
         if len(self._ring) > self.keep:
             self._forget(self._ring.popleft())
 
     def _count_content(self, identity: Identity, accepted: bool) -> None:
-        value = self._contents.get(identity.content)
+        value = identity.content_value
         if accepted and value & _MASK_32:
             self.totals["duplicates_by_content"] += 1
         self._contents.put(identity.content, value + (identity.is_new << 32) + accepted)
@@ -122,6 +129,9 @@ class Oracle:
 
     def _forget(self, record: Record) -> None:
         self.totals["forgotten_records"] += 1
+        if self._unindexed > len(self._ring):
+            self._unindexed -= 1
+            return
         self._by_ref.remove(record.client_ref, record)
         self._by_to.remove(record.to, record)
 
@@ -143,10 +153,20 @@ class Oracle:
 
     def records(self, client_ref: str | None = None, to: str | None = None) -> list[Record]:
         """Return the records in the ring for a reference, a number, both, or all, oldest first."""
+        if client_ref is None and to is None:
+            return list(self._ring)
+        self._index()
         if client_ref is not None:
             found = self._by_ref.records(client_ref)
             return [r for r in found if to is None or r.to == to]
-        return self._by_to.records(to) if to is not None else list(self._ring)
+        return self._by_to.records(to or "")
+
+    def _index(self) -> None:
+        """Take into the indexes what came since somebody last asked."""
+        for record in reversed(list(islice(reversed(self._ring), self._unindexed))):
+            self._by_ref.add(record.client_ref, record)
+            self._by_to.add(record.to, record)
+        self._unindexed = 0
 
     def latest(self) -> Iterator[Record]:
         """Yield the records in the ring, newest first."""
@@ -162,4 +182,5 @@ class Oracle:
 
 def _head(content: bytes) -> int:
     """Return the 64 bits of a content digest under which it is counted (never 0)."""
-    return int.from_bytes(content[:8], "little") or 1
+    head: int = _HEAD.unpack_from(content)[0]
+    return head or 1

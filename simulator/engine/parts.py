@@ -15,9 +15,16 @@ _SINGLE_GSM, _JOINED_GSM = 160, 153
 _SINGLE_UTF16, _JOINED_UTF16 = 70, 67
 
 
-@lru_cache(maxsize=4096)
 def count_parts(text: str) -> int:
     """Return the parts (>= 1) that `text` takes; an empty text is one part."""
+    # A short ASCII text is one part in either alphabet, whatever its characters weigh.
+    if len(text) <= _SINGLE_UTF16 and text.isascii():
+        return 1
+    return _count_parts(text)
+
+
+@lru_cache(maxsize=4096)
+def _count_parts(text: str) -> int:
     if _SEVEN_BIT.issuperset(text):
         if len(text) <= _SINGLE_GSM and _EXTENDED.isdisjoint(text):
             return 1

@@ -32,6 +32,9 @@ class Planner:
         specs = outcome.reports
         if outcome.parts is not None:
             specs = _spread(outcome.parts, record.parts)
+        elif len(specs) == 1 and specs[0].copies == 1:
+            due = self._due(record, specs[0], pool[2])
+            return [Pending(f"{pool[1]:016x}", record, specs[0], due)]
         pending: list[Pending] = []
         for index, spec in enumerate(specs):
             if index < _POOLED:
@@ -41,10 +44,9 @@ class Planner:
                 drawn = draws.number(base, f"delay:{index}")
             report_id, due = f"{named:016x}", self._due(record, spec, drawn)
             pending.append(Pending(report_id, record, spec, due))
-            pending += [
-                Pending(report_id, record, spec, due + spec.gap_us * copy, copy + 1)
-                for copy in range(1, spec.copies)
-            ]
+            for copy in range(1, spec.copies):
+                due += spec.gap_us
+                pending.append(Pending(report_id, record, spec, due, copy + 1))
         return pending
 
     def reply(self, record: Record, reply: Reply, base: bytes) -> Pending:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.engine import words
-from simulator.engine.messages import Callback, Pending, PendingState
+from simulator.engine.messages import Callback, PendingState
 from simulator.engine.oracle import Oracle
 from simulator.engine.schedule import Schedule
 
@@ -17,28 +17,26 @@ def settle(callback: Callback, status: int, now: int, schedule: Schedule, oracle
     acked = 200 <= status < 300
     lost = status == NOWHERE or (not acked and not schedule.repeat(callback, now))
     state: PendingState = "acked" if acked else "lost" if lost else "sent"
-    first_tries = sum(item.state == "pending" for item in callback.items)
+    first_tries = _book(callback, state, ((now, status),))
     oracle.callbacks_moved(callback.kind, "sent", first_tries)
     if state != "sent":
         oracle.callbacks_moved(callback.kind, state, len(callback.items))
         callback.body = b""  # never posted again
-    attempt = ((now, status),)
+
+
+def _book(callback: Callback, state: PendingState, attempt: tuple[tuple[int, int], ...]) -> int:
+    """Note one try with every item; return for how many of them it was the first.
+
+    The carrier's own view of a message goes with its reports. A final state stays, whatever is
+    reported later.
+    """
+    first_tries, is_report = 0, callback.kind == "report"
     for item in callback.items:
+        if item.state == "pending":
+            first_tries += 1
         item.state = state
         item.attempts = item.attempts + attempt if item.attempts else attempt
-        if callback.kind == "report":
-            _remember_state(item)
-
-
-def _remember_state(item: Pending) -> None:
-    """The carrier's own view of a message: a final state stays, whatever is reported later."""
-    record = item.record
-    if record.state not in words.FINAL_STATES:
-        record.state, record.state_code = item.spec.state, report_code(item)
-
-
-def report_code(item: Pending) -> str:
-    """Return the code that a report carries."""
-    if item.spec.code is not None:
-        return item.spec.code
-    return words.CODE_OF_STATE.get(item.spec.state, words.CODE_OF_ANY_OTHER_STATE)
+        record, spec = item.record, item.spec
+        if is_report and record.state not in words.FINAL_STATES:
+            record.state, record.state_code = spec.state, spec.shown_code
+    return first_tries

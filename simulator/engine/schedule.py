@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import heapq
+from bisect import insort
+from collections import deque
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import count
+from operator import attrgetter
 
 from simulator.engine.messages import Callback, Pending, Shape, Submission
 
 SECOND_US = 1_000_000
 #: Seconds before the 1st to 5th repeat of a callback that was not answered with 2xx.
 RETRY_AFTER_S = (1, 3, 8, 20, 60)
+_BEFORE_ALL_TIME = -(1 << 63)
+_by_content = attrgetter("report_id")
+_by_time = attrgetter("due", "report_id")
 
 
 class TakeUp:
@@ -24,18 +30,31 @@ class TakeUp:
 
 
 class Schedule:
-    """Heaps ordered by time, then by content: the order of arrival decides nothing."""
+    """Ordered by time, then by content: the order of arrival decides nothing.
+
+    What is planned lies in a heap of times and a list for each of them, which is put in order when
+    its time comes; what is ready, up to the latest such time, is in order.
+    """
 
     def __init__(self, report_batch: int) -> None:
         self.report_batch = report_batch
-        self._pending: list[tuple[int, str, int, Pending]] = []
+        self._times: list[int] = []
+        self._planned: dict[int, list[Pending]] = {}
+        self._ready: deque[Pending] = deque()
+        self._ready_until = _BEFORE_ALL_TIME
         self._retries: list[tuple[int, str, int, Callback]] = []
         self._take_ups: list[tuple[int, int, TakeUp]] = []
         self._sequence = count()
 
     def add(self, pending: Pending) -> None:
-        entry = (pending.due, pending.report_id, next(self._sequence), pending)
-        heapq.heappush(self._pending, entry)
+        due = pending.due
+        if due <= self._ready_until:
+            insort(self._ready, pending, key=_by_time)
+        elif (planned := self._planned.get(due)) is not None:
+            planned.append(pending)
+        else:
+            self._planned[due] = [pending]
+            heapq.heappush(self._times, due)
 
     def add_take_up(self, take_up: TakeUp) -> None:
         heapq.heappush(self._take_ups, (take_up.due, next(self._sequence), take_up))
@@ -59,28 +78,39 @@ class Schedule:
         due: list[Callback] = []
         while self._retries and self._retries[0][0] <= now and len(due) < limit:
             due.append(heapq.heappop(self._retries)[3])
-        while self._pending and self._pending[0][0] <= now and len(due) < limit:
+        self._make_ready(now)
+        while self._ready and self._ready[0].due <= now and len(due) < limit:
             due.append(self.callback(self._next_batch(now)))
         return due
 
+    def _make_ready(self, now: int) -> None:
+        while self._times and self._times[0] <= now:
+            self._ready_until = heapq.heappop(self._times)
+            self._ready.extend(sorted(self._planned.pop(self._ready_until), key=_by_content))
+
     def _next_batch(self, now: int) -> list[Pending]:
         """Take the next items that may travel in one body."""
-        batch = [heapq.heappop(self._pending)[3]]
-        most = self.report_batch if batch[0].record.shape == "json" else 1
-        while len(batch) < most and self._pending and self._pending[0][0] <= now:
-            if _family(self._pending[0][3]) != _family(batch[0]):
+        ready = self._ready
+        batch = [first] = [ready.popleft()]
+        is_inbound, shape = _family(first)
+        most = self.report_batch if shape == "json" else 1
+        while len(batch) < most and ready:
+            item = ready[0]
+            if item.due > now or item.record.shape != shape:
                 break
-            batch.append(heapq.heappop(self._pending)[3])
+            if (item.inbound_text is not None) is not is_inbound:
+                break
+            batch.append(ready.popleft())
         return batch
 
     def callback(self, items: Sequence[Pending]) -> Callback:
         """Make the callback of one body. Its id is drawn from the items, so runs compare."""
-        ids = ",".join(f"{item.report_id}.{item.copy}" for item in items)
+        ids = ",".join([f"{item.report_id}.{item.copy}" for item in items])
         digest = blake2b(ids.encode(), digest_size=12).hexdigest()
-        kind, shape = _family(items[0])
+        is_inbound, shape = _family(items[0])
         return Callback(
             f"msg_{digest}",
-            "inbound" if kind else "report",
+            "inbound" if is_inbound else "report",
             shape,
             tuple(items),
             due=items[0].due,
@@ -88,12 +118,16 @@ class Schedule:
 
     def next_due(self) -> int | None:
         """Return when the next thing is due, or None."""
-        heaps = self._pending, self._retries, self._take_ups
-        return min([heap[0][0] for heap in heaps if heap], default=None)
+        dues = [heap[0][0] for heap in (self._retries, self._take_ups) if heap]
+        dues += self._times[:1]
+        if self._ready:
+            dues.append(self._ready[0].due)
+        return min(dues, default=None)
 
     def waiting(self) -> int:
         """Return how many callbacks and take-ups are still to come."""
-        return len(self._pending) + len(self._retries) + len(self._take_ups)
+        planned = sum(map(len, self._planned.values()))
+        return planned + len(self._ready) + len(self._retries) + len(self._take_ups)
 
 
 def _family(pending: Pending) -> tuple[bool, Shape]:
