@@ -195,6 +195,17 @@ def matching(column: str, kind: str, wanted: Sequence[Any]) -> tuple[str, list[A
     return f"{column} IN (SELECT value FROM json_each(%s))", [document]
 
 
+def pinned(column: str, value: UUID) -> tuple[str, list[Any]]:
+    """``column`` is ``value``: a condition that keeps PostgreSQL to the indexes of that column.
+
+    After a plain "=" the rows of one value are in the order of the primary key too. Where most rows
+    have the value, it walks that key then, and behind the last of them through all that follow.
+    """
+    if is_postgresql():
+        return f"{column} = ANY(%s::uuid[])", [[value]]
+    return f"{column} = %s", [_to_sqlite(value)]
+
+
 def array_has(column: str, text: str) -> tuple[str, list[Any]]:
     """The JSON array in ``column`` has ``text`` in it: a condition and its parameters."""
     if is_postgresql():

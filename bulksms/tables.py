@@ -110,8 +110,9 @@ class Table:
                 reader = csv.reader(file, delimiter=self.delimiter or _sniff(first), strict=True)
                 for cells in reader:
                     start, line = line + 1, reader.line_num
-                    if any(cell.strip() for cell in cells):
-                        yield Row(start, [cell.strip() for cell in cells])
+                    bare = [cell.strip() for cell in cells]
+                    if any(bare):
+                        yield Row(start, bare)
             except UnicodeDecodeError as error:
                 raise TableError(self._undecodable(error)) from error
             except csv.Error as error:

@@ -107,7 +107,9 @@ def messages(
     statuses: Iterable[str] = (), number: str = "",
 ) -> Page:  # fmt: skip
     """One page in input order, after the message ``after`` (keyset: the last page is as fast)."""
-    found = Message.objects.filter(campaign=campaign).order_by("id")
+    condition, parameters = db.pinned("campaign_id", campaign.pk)
+    found = Message.objects.extra(where=[condition], params=parameters)
+    found = found.order_by("campaign_id", "id")
     if after is not None:
         found = found.filter(id__gt=after)
     if statuses:

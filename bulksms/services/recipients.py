@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from bulksms import ids, states
+from bulksms import conf, ids, states
 from bulksms.models import Message, Organisation
 from bulksms.services import routing, validation
 from bulksms.services.outbox import Draft
@@ -63,12 +63,12 @@ def with_own_texts(
     rows: list[Draft] = []
     make = _Maker(organisation, ids.sequence(len(messages)))
     for item, found in zip(messages, found_numbers, strict=True):
-        text, fault = texts.render(item)
+        text, units, fault = texts.render(item)
         key = (_identity(found), text)
         if key in seen and not fault and not keep_all:
             continue
         seen.add(key)
-        draft = make.draft(found, text, segments.count(text)[1] if text else 0)
+        draft = make.draft(found, text, units)
         if fault and draft.status == states.QUEUED:
             draft.refuse(*fault)
         rows.append(draft)
@@ -133,27 +133,36 @@ class _Texts:
 
     def __init__(self, common: str | None) -> None:
         self._common = common
-        self._compiled: dict[str, templates.Template] = {}
+        self._most = conf.settings.MAX_PARTS
+        #: What is known of a text with a brace, which many may share: its template, or its fault.
+        self._known: dict[str, templates.Template | Fault] = {}
 
-    def render(self, item: Mapping[str, Any]) -> tuple[str | None, Fault | None]:
-        """The text, or None and why there is none (an error code and a sentence)."""
+    def render(self, item: Mapping[str, Any]) -> tuple[str | None, int, Fault | None]:
+        """The text and its parts, or None, 0 and why there is none (a code and a sentence)."""
         text = item.get("message", self._common)
-        faults = validation.message_errors(text)
-        if faults or not isinstance(text, str):
-            return None, (faults[0].code, faults[0].detail)
-        if "{" not in text:
-            return text, None
+        if not isinstance(text, str) or "{" not in text:
+            return self._checked(text)
+        known = self._known.get(text) or self._look(text)
+        if isinstance(known, tuple):
+            return None, 0, known
         try:
-            rendered = self._template(text).render(item.get("variables") or {})
+            return self._checked(known.render(item.get("variables") or {}))
         except templates.TemplateError as error:
-            return None, (_code(error), str(error))
-        faults = validation.message_errors(rendered)
-        return (None, (faults[0].code, faults[0].detail)) if faults else (rendered, None)
+            return None, 0, (_code(error), str(error))
 
-    def _template(self, text: str) -> templates.Template:
-        if text not in self._compiled:
-            self._compiled[text] = templates.compile(text)
-        return self._compiled[text]
+    def _checked(self, text: object) -> tuple[str | None, int, Fault | None]:
+        units, faults = validation.message_units(text, self._most)
+        if faults or not isinstance(text, str):
+            return None, 0, (faults[0].code, faults[0].detail)
+        return text, units, None
+
+    def _look(self, text: str) -> templates.Template | Fault:
+        _, _, fault = self._checked(text)
+        try:
+            self._known[text] = fault or templates.compile(text)
+        except templates.TemplateError as error:
+            self._known[text] = _code(error), str(error)
+        return self._known[text]
 
 
 def _code(error: templates.TemplateError) -> str:

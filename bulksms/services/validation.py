@@ -122,21 +122,34 @@ def _text_errors(request: BulkRequest) -> list[FieldError]:
 
 def message_errors(message: object, name: str = "message") -> list[FieldError]:
     """The faults of one text."""
+    return message_units(message, conf.settings.MAX_PARTS, name)[1]
+
+
+def message_units(
+    message: object, limit: int, name: str = "message"
+) -> tuple[int, list[FieldError]]:
+    """How many parts a text takes, and its faults; ``limit`` is the most parts."""
+    faults = _faults_but_length(message, name)
+    if faults or not isinstance(message, str):
+        return 0, faults
+    if len(message) <= limit * segments.GSM7_SINGLE:  # counting a megabyte would take its time
+        _, units = segments.count(message)
+        if units <= limit:
+            return units, []
+        detail = f"The text takes {units} parts; at most {limit} are allowed. Shorten it."
+    else:
+        detail = f"The text has {len(message)} characters, more than {limit} parts. Shorten it."
+    return 0, [FieldError(name, "message_too_long", detail)]
+
+
+def _faults_but_length(message: object, name: str) -> list[FieldError]:
     if message is None or (isinstance(message, str) and not message.strip()):
         return [FieldError(name, "message_required", "Give the text of the message.")]
     if not isinstance(message, str):
         return [FieldError(name, "invalid_type", "The message must be a string.")]
-    if encoding.unsendable_characters(message):
+    if not encoding.is_sendable(message):
         detail = "The text has characters that no SMS can carry: NUL or half of a surrogate pair."
         return [FieldError(name, "message_invalid_characters", detail)]
-    limit = conf.settings.MAX_PARTS
-    if len(message) > limit * segments.GSM7_SINGLE:  # counting a megabyte would take its time
-        detail = f"The text has {len(message)} characters, more than {limit} parts. Shorten it."
-        return [FieldError(name, "message_too_long", detail)]
-    _, units = segments.count(message)
-    if units > limit:
-        detail = f"The text takes {units} parts; at most {limit} are allowed. Shorten it."
-        return [FieldError(name, "message_too_long", detail)]
     return []
 
 

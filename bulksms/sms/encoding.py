@@ -89,6 +89,11 @@ def unsendable_characters(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(Counter(_UNSENDABLE.findall(text)).items())
 
 
+def is_sendable(text: str) -> bool:
+    """Whether there are no :func:`unsendable_characters`."""
+    return _UNSENDABLE.search(text) is None
+
+
 def encode(part: str, encoding: Encoding) -> bytes:
     """Bytes of one part: ``gsm7`` one byte for a septet (not packed), ``ucs2`` UTF-16BE, no BOM.
 

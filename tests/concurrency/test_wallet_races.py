@@ -16,7 +16,7 @@ from bulksms.models import Campaign, Hold, Message, Organisation
 from bulksms.services import audit, reports, settlement, wallet
 from bulksms.services.sending import BulkResult
 from bulksms.services.settlement import Move
-from bulksms.testing import drain
+from bulksms.testing import drain, virtual_clock
 from tests.concurrency.conftest import at_once
 from tests.factories import kenyan_numbers, make_key, make_organisation
 from tests.harness import FakeCarrier
@@ -132,8 +132,9 @@ def host_transaction(
 
 
 def test_an_open_host_transaction_delays_no_capture_and_no_report(
-    host_transaction: Any, carrier: FakeCarrier
+    host_transaction: Any, carrier: FakeCarrier, settings: Any
 ) -> None:
+    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
     organisation = make_organisation(price_micros=PRICE)
     result = send_bulk(
         recipients=kenyan_numbers(5, 722_000_000), message="Hi", organisation=organisation
@@ -141,13 +142,15 @@ def test_an_open_host_transaction_delays_no_capture_and_no_report(
     commit = host_transaction(organisation)
 
     drain()
-    for headers, body in carrier.transport.due_reports():
-        carrier.deliver(headers, body)
-    reports.apply_once()
+    virtual_clock.advance(minutes=10)
+    carrier.transport.pump()
+    assert reports.apply_once() == 5
 
+    rows = Message.objects.filter(campaign=result.campaign)
+    assert rows.filter(status=states.DELIVERED).count() == 5, "a report waited for the wallet"
     hold = Hold.objects.get(campaign=result.campaign)
     assert hold.captured_micros == 5 * PRICE, "a capture waited for the wallet"
-    assert not Message.objects.filter(campaign=result.campaign, charge=states.HELD).exists()
+    assert not rows.filter(charge=states.HELD).exists()
     commit()
 
 

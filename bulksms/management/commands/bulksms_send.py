@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 import shutil
 import sys
@@ -65,7 +66,7 @@ class Command(BaseCommand):
         self._options = options
         self._errors: list[RowError] = []
         try:
-            with _table(options) as table:
+            with _table(options) as table, _no_collections():
                 self._run(_job(table, options))
         except (TableError, OSError, LookupError, UnicodeError) as error:
             raise CommandError(str(error)) from error
@@ -177,6 +178,18 @@ def _moment(text: str) -> dt.datetime:
         return dt.datetime.fromisoformat(text)
     except ValueError:
         raise CommandError(f"--at {text!r} is no moment like 2026-01-31T08:00+03:00") from None
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Rows make no cycles, and looking for some among 10,000 takes a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextmanager
