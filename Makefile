@@ -32,7 +32,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-postgres test-sqlite test-hostile openapi fuzz test-brokers test-cov \
-        properties soak interleavings mutants browser crash chaos matrix versus bench-simulator plans lint format types contracts migrations-check bench \
+        properties soak interleavings mutants mutmut browser crash chaos matrix versus bench-simulator plans lint format types contracts migrations-check bench \
         docs reference send-memory wheel clean distclean
 
 help:  ## this list
@@ -82,6 +82,10 @@ interleavings: $(READY)  ## two actors, every order of their statements; ARGS="-
 
 mutants: $(READY)  ## planted bugs, one at a time: a named test must turn red for each
 	@$(PY) -m tests.mutants
+
+mutmut: $(READY)  ## mutmut on the pure modules: a survivor that nobody explained fails; ARGS=money
+	@$(PY) -c 'import mutmut' 2> /dev/null || $(PY) -m pip install --quiet 'mutmut>=3.8,<3.9'
+	@$(PY) -m tests.mutants.mutmut_run $(ARGS)
 
 flow: $(READY)  ## flow control in real time: pace, a slow carrier beside a fast one, a million
 	@$(PY) -m tests.flowcontrol

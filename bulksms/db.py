@@ -312,6 +312,22 @@ def lock_timeout(seconds: float) -> Iterator[None]:
     fetch(set_local, (before,), (TEXT,))
 
 
+@contextmanager
+def in_index_order() -> Iterator[None]:
+    """Let an ORDER BY ... LIMIT of this block walk an index. Inside a transaction only.
+
+    What PostgreSQL knows of a queue is wrong as often as not: told that it is empty, it reads and
+    sorts the whole backlog for each batch.
+    """
+    if not is_postgresql():
+        yield
+        return
+    set_local = "SELECT set_config('enable_sort', %s, true)"
+    fetch(set_local, ("off",), (TEXT,))
+    yield
+    fetch(set_local, ("on",), (TEXT,))
+
+
 def is_lock_timeout(error: OperationalError) -> bool:
     """Whether ``error`` says that a lock was not to be had in time."""
     state = getattr(error.__cause__, "sqlstate", None)

@@ -53,10 +53,7 @@ def store(carrier: str, reports: Sequence[ParsedReport]) -> int:
     or somebody who forges reports, fills no disk.
     """
     now = clock.now()
-    parked = Report.objects.filter(carrier=carrier, status=states.PARKED)
-    if parked.values("id")[: conf.settings.MAX_PARKED_REPORTS].count() >= (
-        conf.settings.MAX_PARKED_REPORTS
-    ):
+    if _has_too_many_parked(carrier):
         raise TooManyReports
     rows = [
         (
@@ -71,6 +68,15 @@ def store(carrier: str, reports: Sequence[ParsedReport]) -> int:
         if new:
             queues.wake(queues.APPLY_REPORTS)
     return len(new)
+
+
+def _has_too_many_parked(carrier: str) -> bool:
+    limit = conf.settings.MAX_PARKED_REPORTS
+    sql = (
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM {REPORTS} WHERE carrier = %s"
+        f" AND status = '{states.PARKED}' LIMIT %s) AS parked"
+    )
+    return bool(db.fetch(sql, (carrier, limit), (db.INT,))[0][0] >= limit)
 
 
 def _key_of(report: ParsedReport) -> str:
@@ -109,7 +115,9 @@ def _lock_new(limit: int) -> list[StoredReport]:
         f"SELECT {', '.join(_LOCKED)} FROM {REPORTS} WHERE status = '{states.NEW}' ORDER BY id"
         f" LIMIT %s{db.for_update(skip_locked=True)}"
     )
-    return [StoredReport._make(row) for row in db.fetch(sql, (limit,), tuple(_LOCKED.values()))]
+    with db.in_index_order():
+        rows = db.fetch(sql, (limit,), tuple(_LOCKED.values()))
+    return [StoredReport._make(row) for row in rows]
 
 
 # Applying

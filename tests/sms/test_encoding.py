@@ -18,6 +18,7 @@ from bulksms.sms.encoding import (
     forcing_characters,
     is_basic,
     is_gsm7,
+    is_sendable,
     septets,
     unsendable_characters,
 )
@@ -121,6 +122,8 @@ def test_a_newline_at_the_end_hides_nothing() -> None:
 def test_nul_and_lone_surrogates_cannot_be_sent() -> None:
     assert unsendable_characters("a\x00b\ud83d\x00") == (("\x00", 2), ("\ud83d", 1))
     assert unsendable_characters("😀 and \x1b\x07\uffff\ufffd can") == ()
+    assert not is_sendable("a\x00")
+    assert is_sendable("😀")
 
 
 @given(any_text)

@@ -24,6 +24,7 @@ micros = st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1)
         ("+3.2", 3_200_000),
         ("0.000001", 1),
         (" 1250.00\n", 1_250_000_000),
+        ("1250.00" + " " * 92, 1_250_000_000),
         ("007", 7_000_000),
         ("1.00000000", 1_000_000),
         ("-0", 0),
@@ -64,6 +65,7 @@ def test_amounts_that_are_read(value: Decimal | str, expected: int) -> None:
         ("1\x00", "plain digits"),
         ("\ud800", "plain digits"),
         ("1" * 10**6, "plain digits"),
+        ("1250.00" + " " * 93, "plain digits"),  # 100 characters: not even looked at
         ("9223372036854.775808", "too large"),
         (Decimal("1E+999999"), "too large"),
         (0.8, "float"),

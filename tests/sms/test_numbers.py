@@ -88,6 +88,7 @@ REFUSED = [
     ("KE", "0712345", "too_short", ""),  # long enough for a landline, which is no excuse
     ("KE", "+25471234567", "too_short", ""),
     ("KE", "+25677212345", "too_short", ""),
+    ("US", "555-0123", "too_short", ""),  # can be dialled at home, without its area code
     ("KE", "07123456789", "too_long", ""),
     ("KE", "+2547123456789", "too_long", ""),
     ("KE", "1" * 40, "too_long", ""),
@@ -114,6 +115,7 @@ REFUSED = [
     ("KE", "+0712345678", "unknown_country_code", ""),
     ("KE", "00254712345678", "too_long", "write +254..."),
     ("KE", "0254712345678", "too_long", "write +254..."),
+    ("KE", "02547123456780722345678", "too_long", "write +254..."),  # of no country at all
     ("KE", "+00254712345678", "unknown_country_code", "write +254..."),
     ("KE", "00256772123456", "too_long", "write + and the country code"),
     ("GB", "+00254712345678", "unknown_country_code", "write + and the country code"),
@@ -204,6 +206,31 @@ def test_a_number_too_long_for_python_to_print_is_refused_too() -> None:
 def test_a_refusal_names_the_country_whose_plan_was_asked() -> None:
     assert normalise("07123456789", "KE") == Refusal("too_long", "", "07123456789", "KE")
     assert normalise("+25677212345", "KE") == Refusal("too_short", "", "+25677212345", "UG")
+
+
+@pytest.mark.parametrize(
+    ("raw", "refusal"),
+    [
+        (" ", Refusal("empty", "", " ", "KE")),
+        ("0712FLOWER", Refusal("invalid_characters", "", "0712FLOWER", "KE")),
+        (" 020 201 2345", Refusal("landline", "", " 020 201 2345", "KE")),
+        ("+256312345678", Refusal("landline", "", "+256312345678", "UG")),
+        ("5", Refusal("too_short", "", "5", "KE")),
+        ("+447400", Refusal("too_short", "", "+447400", "GB")),  # four regions share the code
+        ("+999123456789", Refusal("unknown_country_code", "", "+999123456789", "")),
+        ("7" * 65, Refusal("too_long", "one number for each recipient", "7" * 63 + "…", "KE")),
+    ],
+)
+def test_a_refusal_has_what_was_written_and_the_plan_that_was_asked(
+    raw: str, refusal: Refusal
+) -> None:
+    assert normalise(raw, "KE") == refusal
+
+
+def test_sixty_four_characters_are_read_and_one_more_is_not() -> None:
+    assert isinstance(normalise("0712345678".ljust(64), "KE"), Number)
+    assert isinstance(normalise_by_library("0712345678".ljust(64), "KE"), Number)
+    assert isinstance(normalise("0712345678".ljust(65), "KE"), Refusal)
 
 
 @pytest.mark.parametrize(
