@@ -52,7 +52,12 @@ class Installation:
     def start(self) -> None:
         django = [PYTHON, "-m", "django"]
         site = f"127.0.0.1:{self._port}"
-        self._start("web", [*django, "runserver", site, "--noreload", "--skip-checks"])
+        # With runserver each connection would be a thread with a database connection of its own.
+        self._start(
+            "web",
+            [PYTHON, "-m", "gunicorn", "--bind", site, "--workers", "1", "--threads", str(THREADS),
+             "--log-level", "warning", "tests.benchmarks.wsgi"],
+        )  # fmt: skip
         for _ in range(WORKERS):
             self._start("workers", [*django, "bulksms_worker", "--threads", str(THREADS)])
         reports = f"http://{site}/callbacks/main/{TOKEN}/"

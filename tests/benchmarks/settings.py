@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from tests.benchmarks.layout import WINDOW
+from tests.benchmarks.layout import MAX_BATCH, WINDOW
 from tests.chaos.settings import *  # noqa: F403
 from tests.chaos.settings import LOGGING as CHAOS_LOGGING
 
@@ -25,6 +25,7 @@ BULKSMS = {
             "OPTIONS": {
                 "url": os.environ.get("CHAOS_CARRIER", "http://127.0.0.1:9"),
                 "window": WINDOW,
+                "max_batch": MAX_BATCH,
             },
             "REPORT_TOKEN": TOKEN,
         }

@@ -24,21 +24,23 @@ pytestmark = [pytest.mark.bench, pytest.mark.postgres, pytest.mark.django_db(tra
 
 MESSAGES = int(os.environ.get("BULKSMS_BENCH_MESSAGES", "100000"))
 WARM_UP = 2_000
-#: Of bare SQL, whose time is short; their median counts.
+#: Of each; their medians count.
 ROUNDS = 3
 
 
 def beside_bare_sql(folder: Path, broker: Broker) -> Row:
     """Both on this database, one after the other; the processes are gone by then."""
-    key, numbers = make_key(make_organisation(10**15)), kenyan_numbers(WARM_UP + MESSAGES)
+    key, numbers = make_key(make_organisation(10**15)), kenyan_numbers(WARM_UP + ROUNDS * MESSAGES)
+    starts = range(WARM_UP, len(numbers), MESSAGES)
     with open_installation(folder, broker) as installation:
         live(installation, key, numbers[:WARM_UP])
-        lived = live(installation, key, numbers[WARM_UP:])
+        rounds = [live(installation, key, numbers[start : start + MESSAGES]) for start in starts]
         judge(installation, len(numbers))
+    lived = sorted(rounds, key=lambda one: one.wall_s)[ROUNDS // 2]
     assert list(audit.faults()) == []
     with bare.database() as plain:
         columns, rows = bare.rows_of(plain, "bulksms_message", "carrier = %s", "main")
-        fresh = bare.as_new(columns, rows[WARM_UP:])
+        fresh = bare.as_new(columns, rows[-MESSAGES:])
         baseline = [bare.whole_life(plain, columns, fresh) for _ in range(ROUNDS)]
     return Row(
         f"{MESSAGES:,} accepted, sent, reported, settled; {broker.name}", lived.wall_s,
