@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -46,3 +47,12 @@ def rabbitmq_server() -> Iterator[RabbitMQ]:
         closing(RabbitMQ(Path(name) / "rabbitmq")) as found,
     ):
         yield found
+
+
+@pytest.fixture(autouse=True)
+def _what_is_loaded_is_frozen() -> Iterator[None]:
+    """As in a web process that follows docs/howto/go_live.md: what runs the tests is large."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
