@@ -62,8 +62,13 @@ def as_new(columns: Sequence[str], rows: Sequence[Row]) -> list[Row]:
 
 
 def copy(bare: psycopg.Connection, columns: Sequence[str], rows: Sequence[Row]) -> float:
-    """Seconds to COPY ``rows`` into bare_message, in one transaction."""
+    """Seconds to COPY ``rows`` into an empty bare_message, in one transaction."""
     bare.execute("TRUNCATE bare_message")
+    return append(bare, columns, rows)
+
+
+def append(bare: psycopg.Connection, columns: Sequence[str], rows: Sequence[Row]) -> float:
+    """Seconds to COPY ``rows`` into bare_message behind what is there, in one transaction."""
     started = time.perf_counter()
     sql = f"COPY bare_message ({', '.join(columns)}) FROM STDIN"
     with bare.transaction(), bare.cursor() as cursor, cursor.copy(sql) as target:
