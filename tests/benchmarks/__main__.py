@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
     print(table.rendered())
     smaller = [name for name in os.environ if name.startswith(SMALLER)]
     if status == 0 and outcomes.are_all_good and not arguments and not smaller:
-        page.write(table.ROWS)
+        page.write(table.ROWS, table.LAYERS, table.SIZES)
         print(f"written: docs/reference/{page.PATH.name}")
     else:
         print("docs/reference/performance.md stays: only a whole run at full size writes it")

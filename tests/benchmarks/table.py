@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -34,11 +34,27 @@ class Row:
         return round(self.ratio, 2) <= self.goal
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Processor time that a message costs in one layer, in microseconds."""
+
+    name: str
+    python_us: float
+    database_us: float
+
+
 ROWS: list[Row] = []
+LAYERS: list[Layer] = []
+#: Bytes that a message takes: "stored" in tables and indexes, "wal" written.
+SIZES: dict[str, float] = {}
 
 
 def add(row: Row) -> None:
     ROWS.append(row)
+
+
+def add_layers(layers: Iterable[Layer]) -> None:
+    LAYERS.extend(layers)
 
 
 def rendered() -> str:
@@ -58,6 +74,11 @@ def rendered() -> str:
         lines.append(f"  beside: {row.beside}")
         if row.cpu_us:
             lines.append(f"  processor time per message: {per_message(row)}")
+    lines += [
+        f"{layer.name:<54} Python {layer.python_us:>5.1f} us, database {layer.database_us:>5.1f} us"
+        for layer in LAYERS
+    ]
+    lines += [f"bytes of a message, {name}: {size:,.0f}" for name, size in SIZES.items()]
     return "\n".join(lines)
 
 

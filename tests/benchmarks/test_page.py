@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks import page, table
-from tests.benchmarks.table import Row
+from tests.benchmarks.table import Layer, Row
 
 GOOD = Row("intake", 2.0, "COPY", 1.0, 3.0)
 MISSED = Row("life", 100.0, "bare SQL", 20.0, 2.5, "1,000 messages/s", cpu_us={"web": 40.4})
@@ -21,6 +21,21 @@ def test_a_missed_goal_says_so() -> None:
     assert "| intake | COPY | 3.0x | 2.00x | 2 and 1 s |" in text
     assert "| life | bare SQL | 2.5x **missed** | 5.00x | 100 and 20 s; 1,000 messages/s |" in text
     assert "| life | 40 | 40 | - |" in text
+
+
+def test_the_layers_are_summed() -> None:
+    text = page.text([GOOD], [Layer("claim", 10.04, 5.0), Layer("record", 1.0, 2.0)])
+
+    assert "| claim | 10.0 | 5.0 | 15.0 |" in text
+    assert "| **all** | 11.0 | 7.0 | 18.0 |" in text
+    assert "WAL" not in text
+
+
+def test_the_sizes_are_whole_bytes() -> None:
+    text = page.text([GOOD], [], {"stored": 1234.5, "wal": 2000.0})
+
+    assert "1,234 bytes" in text
+    assert "2,000 bytes of WAL" in text
 
 
 def test_without_processes_there_is_no_table_of_them() -> None:
@@ -37,6 +52,7 @@ def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(page, "PATH", tmp_path / "performance.md")
     monkeypatch.setattr(table, "ROWS", [GOOD])
+    monkeypatch.setattr(table, "LAYERS", [])
     return page.PATH
 
 
