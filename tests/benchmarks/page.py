@@ -41,7 +41,8 @@ LAYERS = """
 ## Layer by layer
 
 Processor time of one message of 10,000 in microseconds, in one process with nothing else to do, in
-requests and report bodies of 500. "Ask the carrier" has the bundled simulator's own work in it.
+requests and report bodies of 500; of five rounds the one that took the least. "Ask the carrier" has
+the bundled simulator's own work in it.
 
 | layer | Python | database | both |
 | --- | ---: | ---: | ---: |

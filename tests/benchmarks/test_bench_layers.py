@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -71,17 +71,22 @@ def test_the_layers_of_a_message(client: Client, settings: Any, monkeypatch: Any
     ):  # fmt: skip
         monkeypatch.setattr(dispatch, step, watch.around(name, getattr(dispatch, step)))
     stored, written = stored_bytes(), wal_bytes()
+    laps = []
     for _ in range(ROUNDS):
+        watch.spent = {}
         live(client, key, body, watch)
+        laps.append(watch.spent)
 
     assert Message.objects.filter(status="delivered").count() == (1 + ROUNDS) * RECIPIENTS
-    count = ROUNDS * RECIPIENTS
-    add_layers(
-        Layer(name, python_s / count * 1e6, database_s / count * 1e6)
-        for name, (python_s, database_s) in watch.spent.items()
-    )
-    SIZES["stored"] = (stored_bytes() - stored) / count
-    SIZES["wal"] = (wal_bytes() - written) / count
+    add_layers(Layer(name, *least_us(laps, name)) for name in watch.spent)
+    SIZES["stored"] = (stored_bytes() - stored) / (ROUNDS * RECIPIENTS)
+    SIZES["wal"] = (wal_bytes() - written) / (ROUNDS * RECIPIENTS)
+
+
+def least_us(laps: Sequence[Mapping[str, Sequence[float]]], name: str) -> tuple[float, float]:
+    """Of a message, in the round that took the least: what else ran can only have added."""
+    python_s, database_s = min((lap[name] for lap in laps), key=sum)
+    return python_s / RECIPIENTS * 1e6, database_s / RECIPIENTS * 1e6
 
 
 def stored_bytes() -> int:
