@@ -108,8 +108,8 @@ OLDER = (
     Bug(
         "an early report is thrown away",
         "bulksms/services/reports.py",
-        'ended[match.report.pk] = (states.PARKED, "not_recorded_yet")',
-        'ended[match.report.pk] = (states.IGNORED, "not_recorded_yet")',
+        'ended[match.report.id] = (states.PARKED, "not_recorded_yet")',
+        'ended[match.report.id] = (states.IGNORED, "not_recorded_yet")',
         f"{DISPATCH}::test_a_report_taken_up_before_the_recording_is_handed_over_by_it",
     ),
     Bug(
