@@ -56,8 +56,8 @@ after; what was overwritten and is not reused yet among them), and {wal} bytes o
 TAIL = """
 ## How it is measured
 
-- A whole life takes real processes on this machine: one web server with threads, {workers} worker
-  with {threads} threads, requests of {max_batch}, and the [simulator](simulator.md), which answers
+- A whole life takes real processes on this machine: one web server with threads, {workers}
+  workers with {threads} threads each, requests of {max_batch}, and the [simulator](simulator.md), which answers
   and reports at once. The median of three rounds counts. The clock stops when every campaign is
   finished. If the simulator then knows of a duplicate or the audit of a fault, there is no figure.
   (A made-up history has faults of its own: in its wallets and first attempts. Those kinds are let
