@@ -56,12 +56,12 @@ after; what was overwritten and is not reused yet among them), and {wal} bytes o
 TAIL = """
 ## How it is measured
 
-- A whole life takes real processes on this machine: one web server with threads, {workers}
-  workers with {threads} threads each, requests of {max_batch}, and the [simulator](simulator.md), which answers
-  and reports at once. The median of three rounds counts. The clock stops when every campaign is
-  finished. If the simulator then knows of a duplicate or the audit of a fault, there is no figure.
-  (A made-up history has faults of its own: in its wallets and first attempts. Those kinds are let
-  pass there.)
+- A whole life takes real processes on this machine: one web server with threads, {workers} workers
+  with {threads} threads each, requests of {max_batch}, and the [simulator](simulator.md), which
+  answers and reports at once. The median of three rounds counts. The clock stops when every
+  campaign is finished. If the simulator then knows of a duplicate or the audit of a fault, there is
+  no figure. (A made-up history has faults of its own: in its wallets and first attempts. Those
+  kinds are let pass there.)
 - Bare SQL is psycopg on copies of our tables with the same columns and indexes and no constraints,
   in chunks of 500: `tests/benchmarks/bare.py`.
 - Intake is the median of five rounds, ours and the COPY in turn.
@@ -72,7 +72,7 @@ TAIL = """
 make bench
 ```
 
-takes about a quarter of an hour on an idle machine, needs redis-server and rabbitmq-server (it
+takes about ten minutes on an idle machine, needs redis-server and rabbitmq-server (it
 starts its own), and writes this page if everything was run and passed.
 """
 
