@@ -37,6 +37,7 @@ class Claimed(NamedTuple):
 
 
 def reference(message_id: UUID, attempt: int) -> str:
+    """What a carrier is told to know this attempt by; matching.py reads it back from reports."""
     return str(message_id) if attempt == 1 else f"{message_id}-{attempt}"
 
 

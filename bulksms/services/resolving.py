@@ -21,7 +21,7 @@ from bulksms import clock, conf, queues, states
 from bulksms import ids as fresh
 from bulksms.carriers.base import Carrier, QueryResult
 from bulksms.models import Campaign, Decision, Message, Submission
-from bulksms.services import attempts, campaigns, routing, settlement
+from bulksms.services import attempts, campaigns, fitting, routing, settlement
 from bulksms.services.settlement import Move
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class _Unknown(NamedTuple):
 
     @property
     def reference(self) -> str:
-        return str(self.id) if self.attempt == 1 else f"{self.id}-{self.attempt}"
+        return fitting.reference(self.id, self.attempt)
 
 
 def due(now: dt.datetime) -> list[UUID]:
