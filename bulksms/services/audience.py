@@ -194,15 +194,20 @@ def send_to(
     with Looker(owner, options) as looker:
         looker.remember(sent.campaigns)
         for chunk in audience.chunks(sent.last, series.chunk_size()):
-            looks = looker.look([item for _, item in chunk])
-            items = [
-                item for (_, item), look in zip(chunk, looks, strict=True) if not look.is_duplicate
-            ]
-            if items:
-                sent.send(items, options, last=chunk[-1][0], budget_micros=looker.max_cost_micros)
+            _send_chunk(sent, looker, options, chunk)
             if progress is not None:
                 progress(len(chunk))
         return SentTo(
             sent.key, tuple(sent.campaigns), sent.queued, sent.failed, looker.duplicates,
             sent.earlier, sent.cost_micros,
         )  # fmt: skip
+
+
+def _send_chunk(
+    sent: series.Series, looker: Looker, options: Options, chunk: Sequence[Item]
+) -> None:
+    """One campaign of those in the chunk who did not get this text before."""
+    looks = looker.look([item for _, item in chunk])
+    items = [item for (_, item), look in zip(chunk, looks, strict=True) if not look.is_duplicate]
+    if items:
+        sent.send(items, options, last=chunk[-1][0], budget_micros=looker.max_cost_micros)

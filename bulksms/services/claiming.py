@@ -112,7 +112,7 @@ def _claim(
     Submission.objects.create(
         id=submission_id, carrier=carrier.name, slot=slot, created_at=now,
         lease_until=now + dt.timedelta(seconds=conf.settings.LEASE_S),
-        message_ids=[row.reference[:36] for row in rows],
+        message_ids=[str(row.id) for row in rows],
     )  # fmt: skip
     return Claim(submission_id, carrier.name, rows, outbound(rows, common, now), refused)
 

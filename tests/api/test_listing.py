@@ -16,16 +16,13 @@ from bulksms.services import keys, organisations
 from bulksms.testing import virtual_clock
 from tests.api.helpers import Api, assert_problem, faults
 from tests.factories import kenyan_numbers, make_organisation
+from tests.virtual import _virtual_time
+
+__all__ = ["_virtual_time"]
 
 pytestmark = pytest.mark.django_db
 
 MESSAGES = "/v1/bulk-sms/messages/"
-
-
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
 
 
 def listed(api: Api, **parameters: Any) -> list[str]:

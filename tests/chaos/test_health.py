@@ -19,14 +19,11 @@ from bulksms.services import health, reconcile
 from bulksms.testing import virtual_clock
 from tests.factories import kenyan_numbers, make_organisation
 from tests.harness import fake_carrier
+from tests.virtual import _virtual_time
+
+__all__ = ["_virtual_time"]
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
 
 
 @pytest.fixture

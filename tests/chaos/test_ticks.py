@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -17,6 +16,9 @@ from bulksms.worker import Ticker
 from tests.concurrency.conftest import at_once
 from tests.factories import kenyan_numbers, make_organisation
 from tests.harness import FakeCarrier, fake_carrier
+from tests.virtual import _virtual_time
+
+__all__ = ["_virtual_time"]
 
 pytestmark = pytest.mark.django_db
 #: For what runs in threads or closes the connection.
@@ -25,12 +27,6 @@ real_transactions = pytest.mark.django_db(transaction=True)
 THREADS = 8
 EACH = 120
 SWEPT = ("expired", "unconfirmed", "ended_leases")
-
-
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from bulksms.exceptions import IdempotencyMismatch, NotFound
@@ -16,12 +14,6 @@ from tests.factories import make_organisation
 pytestmark = pytest.mark.django_db
 
 WAYS = [idempotency.run, idempotency.run_repeatable]
-
-
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
 
 
 class Work:

@@ -17,12 +17,6 @@ from bulksms.testing import virtual_clock
 MINUTE = 60_000_000
 
 
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
-
-
 def passes(name: str = limits.SEND_BULK, subject: object = 1) -> bool:
     try:
         limits.take(name, subject)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from bulksms import send_bulk
@@ -13,14 +11,11 @@ from bulksms.services import claiming, control, reconcile
 from bulksms.testing import virtual_clock
 from tests.factories import kenyan_numbers, make_organisation
 from tests.harness import fake_carrier
+from tests.virtual import _virtual_time
+
+__all__ = ["_virtual_time"]
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _virtual_time(settings: Any) -> None:
-    virtual_clock.reset()
-    settings.BULKSMS = {**settings.BULKSMS, "CLOCK": "bulksms.testing.virtual_clock"}
 
 
 def test_urgent_requests_too_are_no_more_than_the_window() -> None:
